@@ -1,0 +1,74 @@
+"""A transaction as a row: who starts it, who answers, by which binding, and its three functions.
+
+``decode_request`` turns what came over the wire into the actor's argument, ``perform`` is the actor's method (it may
+return a Future: the answer is then ready when the data is on disk), ``encode_response`` turns the result into bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from xds.errors import RegistryError
+from xds.ports import OutgoingPart, Stage, StagedDocument
+from xds.vocab.actors import Actor
+
+
+@dataclass(frozen=True, slots=True)
+class Soap:
+    """WS-Addressing actions of request and response (ITI TF-2 Appendix V)."""
+
+    action: str
+    response_action: str
+    body: str  # Clark name of the request element
+    mtom: bool = False  # the transaction is defined with MTOM; a plain request is still answered, plainly
+
+
+@dataclass(frozen=True, slots=True)
+class SoapRequest:
+    """What a SOAP adapter hands to ``decode_request``."""
+
+    body: Any  # the lxml element inside soap:Body, parsed by ebxml.xml
+    parts: Mapping[str, StagedDocument]  # MTOM parts by Content-ID, already staged
+    stage: Callable[[], Stage]  # for documents that stand inline as base64
+
+
+@dataclass(frozen=True, slots=True)
+class SoapAnswer:
+    """What ``encode_response`` gives back: the element for soap:Body as pieces of XML, and the parts it includes.
+
+    The pieces use the prefixes of ``ebxml.xml.PREFIXES``, which the envelope declares. When the answer goes out
+    without MTOM, the adapter replaces each :class:`Include` by the base64 of its part.
+    """
+
+    body: Sequence[bytes | Include]
+    parts: Sequence[OutgoingPart] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Include:
+    """Stands in a body where a part belongs: xop:Include with MTOM, base64 text without."""
+
+    part: OutgoingPart
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transaction:
+    """One IHE transaction. The adapters find it by its action (SOAP) or its trigger (HL7 v2)."""
+
+    number: str
+    name: str
+    initiators: tuple[Actor, ...]
+    responders: tuple[Actor, ...]
+    binding: Soap
+    decode_request: Callable[[SoapRequest], Any]
+    perform: Callable[[Any, Any], Any]
+    encode_response: Callable[[Any], SoapAnswer]
+    # the answer to a request that was refused or failed, in the transaction's own response element
+    encode_failure: Callable[[Sequence[RegistryError]], SoapAnswer]
+    # the code for a fault of ours: XDSRegistryError or XDSRepositoryError
+    internal_error: str = field(default="XDSRegistryError")
+
+
+__all__ = ["Include", "Soap", "SoapAnswer", "SoapRequest", "Transaction"]

@@ -1,0 +1,1 @@
+"""Facts of the Technical Framework as data: identifiers, codes, stored queries. Nothing here computes."""
