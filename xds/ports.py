@@ -149,7 +149,7 @@ class Reader(Protocol):
         types: Collection[str] = (),
         references: bool = False,
     ) -> list[StoredObject]:
-        """Associations whose source is in ``sources`` *or* whose target is in ``targets``, each once, in stable order."""
+        """Associations whose source is in ``sources`` *or* whose target is in ``targets``; each once, stable order."""
 
     def document(self, unique_id: str) -> StoredDocument | None:
         """The document stored under this uniqueId."""
@@ -288,7 +288,7 @@ class Clock(Protocol):
 
 
 class Exchange(Protocol):
-    """Client → peer: sends one request, returns the answer. ``xds_soap.client`` and ``xds_mllp.client`` implement it."""
+    """Client → peer: sends one request, returns the answer. ``xds_soap.client`` implements it."""
 
     def __call__(self, request: OutgoingRequest) -> IncomingResponse: ...
 

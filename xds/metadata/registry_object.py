@@ -15,7 +15,7 @@ from xds.vocab.ebrim import PATIENT_ID_SCHEME, UNIQUE_ID_SCHEME, ObjectKind
 
 @dataclass(frozen=True, slots=True)
 class LocalizedString:
-    """One rim:LocalizedString. ``lang`` and ``charset`` are None where the message left them to the schema's default."""
+    """One rim:LocalizedString. ``lang`` and ``charset`` are None where the message left them out."""
 
     value: str
     lang: str | None = None

@@ -15,7 +15,7 @@ class ObjectKind(IntEnum):
     SUBMISSION_SET = 2
     FOLDER = 3
     ASSOCIATION = 4
-    # only before validation: a RegistryPackage that is neither (or both) of SubmissionSet and Folder, or an unknown element
+    # only before validation: a RegistryPackage that is neither (or both) of SubmissionSet and Folder
     UNKNOWN = 0
 
 
