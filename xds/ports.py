@@ -15,7 +15,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from xds.errors import RegistryError
 from xds.metadata.registry_object import RegistryObject, Submission
@@ -148,11 +148,18 @@ class Reader(Protocol):
         targets: Collection[str] = (),
         types: Collection[str] = (),
         references: bool = False,
+        limit: int | None = None,
     ) -> list[StoredObject]:
-        """Associations whose source is in ``sources`` *or* whose target is in ``targets``; each once, stable order."""
+        """Associations whose source is in ``sources`` *or* whose target is in ``targets``; each once, stable order.
+
+        Only those of ``types`` when given; at most ``limit`` of them.
+        """
 
     def document(self, unique_id: str) -> StoredDocument | None:
         """The document stored under this uniqueId."""
+
+    def journal(self, kind: str) -> list[tuple[str, bytes]]:
+        """Key and content of every note of this kind that was not erased, oldest first (see ``write_journal``)."""
 
 
 class Transaction(Reader, Protocol):
@@ -166,6 +173,9 @@ class Transaction(Reader, Protocol):
 
     def announce(self, identifier: str) -> bool:
         """Make a patient identifier known (ITI-8); False when it was known already."""
+
+    def prepare(self, objects: Sequence[RegistryObject]) -> PreparedObjects:
+        """As ``UnitOfWork.prepare``, for objects that the work itself makes: a replacement joining folders."""
 
     def insert(self, prepared: PreparedObjects, patient: PatientKey) -> None:
         """Write new objects under a patient and claim their ids.
@@ -181,6 +191,18 @@ class Transaction(Reader, Protocol):
 
     def insert_document(self, unique_id: str, mime_type: str, staged: StagedDocument) -> None:
         """Make staged bytes retrievable under a uniqueId that is not in use."""
+
+    def delete_document(self, unique_id: str) -> None:
+        """Make a document irretrievable; its bytes go after the commit, and only when nothing else refers to them."""
+
+    def write_journal(self, kind: str, key: str, content: bytes) -> None:
+        """Note work that is under way outside this store (ITI-42 to a remote registry), so that a restart finds it.
+
+        A second note under the same kind and key replaces the first.
+        """
+
+    def erase_journal(self, kind: str, key: str) -> None:
+        """The outcome is known: forget the note."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,6 +302,20 @@ class Registrar(Protocol):
 
     def register(self, submission: Submission) -> RegistryResponse:
         """Raises RequestRejected with the registry's errors, PeerUnreachable when the outcome is not known."""
+
+
+@runtime_checkable
+class StoreRegistrar(Registrar, Protocol):
+    """The registry in this process: its part of a submission can run in the caller's own transaction."""
+
+    store: UnitOfWork
+
+    def plan(self, submission: Submission) -> Callable[[Transaction], RegistryResponse]:
+        """Check a submission, assign its UUIDs, render it; the picklable work that is returned registers it.
+
+        Raises RequestRejected with every finding that needs no store; the work raises it with those that do.
+        The objects of ``submission`` are changed: UUIDs, status, lid, version.
+        """
 
 
 class Clock(Protocol):
