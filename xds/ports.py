@@ -234,6 +234,12 @@ class UnitOfWork(Protocol):
     def stage(self) -> Stage:
         """A place for the bytes of one document."""
 
+    def discard(self, staged: StagedDocument) -> None:
+        """Forget staged bytes after their request failed, or was answered by bytes stored before.
+
+        Looks first: a file that a committed transaction refers to is left alone.
+        """
+
     def close(self) -> None: ...
 
 
