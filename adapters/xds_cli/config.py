@@ -10,6 +10,7 @@ Adding an option is one row in :data:`OPTIONS` and one field of :class:`Settings
 from __future__ import annotations
 
 import difflib
+import json
 import os
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
@@ -22,6 +23,10 @@ from xds.datatypes.ids import is_oid
 
 class ConfigError(Exception):
     """A setting is wrong; the text is one line that says which, and what to change."""
+
+
+class StartError(Exception):
+    """A start that cannot succeed; the text is one line that says what to change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +209,20 @@ def load_settings(
     for key, value in given.items():
         if value is not None:
             origin[key] = (str(value), BY_KEY[key].flag)
+    return _settings(origin)
+
+
+def settings_to_json(settings: Settings) -> str:
+    """The settings as one line, for a worker process."""
+    values = {option.key: getattr(settings, option.key) for option in OPTIONS}
+    return json.dumps({key: str(value) for key, value in values.items() if value is not None})
+
+
+def settings_from_json(values: Mapping[str, str]) -> Settings:
+    return _settings({key: (text, "supervisor") for key, text in values.items()})
+
+
+def _settings(origin: Mapping[str, tuple[str, str]]) -> Settings:
     values: dict[str, Any] = {}
     for option in OPTIONS:
         text, where = origin.get(option.key, (option.default, "default"))

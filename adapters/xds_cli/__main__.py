@@ -1,0 +1,7 @@
+"""``python -m xds_cli`` is the ``xds`` command."""
+
+from __future__ import annotations
+
+from xds_cli.main import main
+
+main()

@@ -1,0 +1,79 @@
+"""One process that answers: the web host and the MLLP server in one event loop, started and stopped together."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import socket
+from collections.abc import Callable, Iterator
+
+import uvicorn
+from xds_mllp.server import MllpServer
+
+from xds_cli.assemble import Parts
+
+log = logging.getLogger("xds.serve")
+
+# what is in flight when the signal comes has this long
+GRACE_SECONDS = 30
+# sockets queue this many connections that nobody has accepted yet
+BACKLOG = 2048
+# an idle connection of a client that keeps it open is closed after this
+KEEP_ALIVE_SECONDS = 75
+
+
+def new_event_loop() -> asyncio.AbstractEventLoop:
+    """uvloop where it is installed, else asyncio's own."""
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.new_event_loop()
+    return uvloop.new_event_loop()
+
+
+class _Web(uvicorn.Server):
+    """uvicorn without its signal handlers: it would raise the signal again at the end, and exit with its number."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+class Host:
+    """Serves ``parts`` on two bound sockets until told to stop; then lets work in flight end, for at most 30 s."""
+
+    def __init__(self, parts: Parts, http: socket.socket, mllp: socket.socket) -> None:
+        self._parts = parts
+        self._http = http
+        self._mllp = mllp
+
+    async def run(self, stop: asyncio.Event, ready: Callable[[], None]) -> None:
+        web = _Web(
+            uvicorn.Config(
+                self._parts.app,
+                lifespan="off",
+                ws="none",
+                interface="asgi3",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                proxy_headers=False,
+                backlog=BACKLOG,
+                timeout_keep_alive=KEEP_ALIVE_SECONDS,
+                timeout_graceful_shutdown=GRACE_SECONDS,
+            )
+        )
+        mllp = MllpServer(self._parts.feed)
+        await mllp.start(sock=self._mllp)
+        serving = asyncio.create_task(web.serve(sockets=[self._http]))
+        while not web.started and not serving.done():
+            await asyncio.sleep(0.005)
+        if not serving.done():
+            ready()
+        stopping = asyncio.create_task(stop.wait())
+        await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        log.info("stopping: finishing what is in flight")
+        web.should_exit = True
+        await asyncio.gather(serving, mllp.stop(grace=GRACE_SECONDS))
+        stopping.cancel()
