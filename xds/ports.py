@@ -356,6 +356,13 @@ class OutgoingPart:
 
 
 @dataclass(frozen=True, slots=True)
+class Include:
+    """Stands in a body where a part belongs: xop:Include with MTOM, base64 text without."""
+
+    part: OutgoingPart
+
+
+@dataclass(frozen=True, slots=True)
 class IncomingResponse:
     """The answer: ``body`` is the parsed element inside soap:Body (an lxml element), ``parts`` what came with it."""
 

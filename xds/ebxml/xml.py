@@ -168,13 +168,13 @@ _DECLARATION: Final = re.compile(rb"""<\?xml\s[^>]*?\sencoding\s*=\s*["']([A-Za-
 _DECLARATION_TEXT: Final = re.compile(r"\s*<\?xml\s.*?\?>", re.DOTALL).match
 _UTF8: Final = frozenset({"utf-8", "ascii"})
 # codecs by Python's name that are character encodings which XML may use; not utf-7, idna, unicode_escape and the like
-_ACCEPTED: Final = frozenset(
-    ("utf-8", "ascii", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be")
-    + ("gb2312", "gbk", "gb18030", "big5", "big5hkscs", "cp950", "shift_jis", "cp932", "euc_jp", "iso2022_jp")
-    + ("euc_kr", "cp949", "koi8-r", "koi8-u", "tis-620")
-    + tuple(f"iso8859-{part}" for part in range(1, 17) if part != 12)
-    + tuple(f"cp{page}" for page in (437, 850, 852, 874, *range(1250, 1259)))
-)
+_ACCEPTED: Final = {
+    *("utf-8", "ascii", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be"),
+    *("gb2312", "gbk", "gb18030", "big5", "big5hkscs", "cp950", "shift_jis", "cp932", "euc_jp", "iso2022_jp"),
+    *("euc_kr", "cp949", "koi8-r", "koi8-u", "tis-620"),
+    *(f"iso8859-{part}" for part in range(1, 17) if part != 12),
+    *(f"cp{page}" for page in (437, 850, 852, 874, *range(1250, 1259))),
+}
 
 
 def _as_utf8(data: bytes, declared: str | None) -> bytes:

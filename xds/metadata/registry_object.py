@@ -79,6 +79,7 @@ class RegistryObject:
     classifications: list[Classification] = field(default_factory=list)
     external_identifiers: list[ExternalIdentifier] = field(default_factory=list)
     repeated_slots: list[str] = field(default_factory=list)
+    unknown: list[str] = field(default_factory=list)  # elements and foreign attributes that were left out, by name
     # Association only
     association_type: str | None = None
     source: str | None = None

@@ -47,6 +47,32 @@ class DocumentRequest:
     home_community_id: str | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetrievedDocument:
+    """One DocumentResponse of ITI-43 (ITI TF-2, 3.43.5.1.3).
+
+    ``content`` is a ``ports.StoredDocument`` or ``ports.OutgoingPart`` on the way out, a ``StagedDocument`` on the
+    way in. ``home_community_id`` is given back only when the request had it.
+    """
+
+    repository_unique_id: str
+    document_unique_id: str
+    mime_type: str
+    content: Any
+    home_community_id: str | None = None
+    new_repository_unique_id: str | None = None
+    new_document_unique_id: str | None = None
+
+
+@dataclass(slots=True)
+class RetrieveResponse:
+    """A decoded RetrieveDocumentSetResponse, on the client's side; ``errors`` are ``xds.errors.RegistryError``."""
+
+    status: str
+    errors: Sequence[Any]
+    documents: Sequence[RetrievedDocument]
+
+
 @dataclass(slots=True)
 class ProvidedDocuments:
     """ITI-41: a submission, and its documents by the id of their DocumentEntry (xds:Document/@id).

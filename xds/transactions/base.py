@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from xds.errors import RegistryError
-from xds.ports import OutgoingPart, Stage, StagedDocument
+from xds.ports import Include, OutgoingPart, Stage, StagedDocument
 from xds.vocab.actors import Actor
 
 
@@ -44,13 +44,6 @@ class SoapAnswer:
 
     body: Sequence[bytes | Include]
     parts: Sequence[OutgoingPart] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Include:
-    """Stands in a body where a part belongs: xop:Include with MTOM, base64 text without."""
-
-    part: OutgoingPart
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
