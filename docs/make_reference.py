@@ -1,0 +1,143 @@
+"""Write docs/reference from the tables in the code; with ``--check``, say which page is stale (exit code 1).
+
+A reference page that is written by hand is wrong after the next change; these are lists of rows, so they are printed.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Final
+
+import typer
+import typer.main
+
+from xds.transactions import TRANSACTIONS
+from xds.vocab.errors import ErrorCode
+from xds.vocab.queries import QUERIES, Parameter
+from xds_cli.config import OPTIONS
+from xds_cli.main import app
+
+FOLDER: Final = Path(__file__).resolve().parent / "reference"
+NOTE: Final = "*Generated from the code by `make docs`.*"
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [f"| {' | '.join(head)} |", f"|{'|'.join('---' for _ in head)}|"]
+    for row in rows:
+        lines.append(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |")
+    return "\n".join(lines)
+
+
+def configuration() -> str:
+    rows = (
+        (f"`{o.key}`", f"`{o.variable}`", f"`{o.flag} {o.metavar}`", f"`{o.default}`" if o.default else "", o.meaning)
+        for o in OPTIONS
+    )
+    return f"""# Configuration of `xds serve`
+
+{NOTE}
+
+Each setting is a key of the TOML file (`--config FILE` or `XDS_CONFIG`), an environment variable and an option of the
+command line. The command line wins over the environment, the environment over the file. A key that does not exist is an
+error that names the nearest one that does.
+
+{table(("key", "environment", "command line", "default", "meaning"), rows)}
+"""
+
+
+def commands() -> str:
+    group = typer.main.get_command(app)
+    parts = [f"# Commands\n\n{NOTE}\n\nExit codes: 0 done, 1 refused by the peer, 2 wrong use or wrong input.\n"]
+    for name, command in group.commands.items():  # type: ignore[attr-defined]  # a typer app with commands is a group
+        parts.append(f"## `xds {name}`\n\n{inspect.cleandoc(command.help or '')}\n")
+        rows = []
+        for parameter in command.params:
+            if parameter.param_type_name == "argument":
+                rows.append((f"`{(parameter.metavar or parameter.name).upper()}`", parameter.help or ""))
+            else:
+                metavar = "" if parameter.is_flag else f" {parameter.metavar or parameter.type.name.upper()}"
+                rows.append((f"`{parameter.opts[0]}{metavar}`", parameter.help or ""))
+        if rows:
+            parts.append(table(("option", "meaning"), rows) + "\n")
+    return "\n".join(parts)
+
+
+def transactions() -> str:
+    rows = []
+    for row in TRANSACTIONS:
+        binding = row.binding
+        trigger = getattr(binding, "action", None) or ", ".join(map(str, getattr(binding, "triggers", ())))
+        rows.append((row.number, row.name, ", ".join(row.initiators), ", ".join(row.responders), f"`{trigger}`"))
+    head = ("number", "name", "starts it", "answers it", "WS-Addressing action or HL7 v2 trigger")
+    return f"# Transactions\n\n{NOTE}\n\n{table(head, rows)}\n"
+
+
+def _parameter(parameter: Parameter) -> tuple[str, ...]:
+    notes = [
+        text
+        for holds, text in (
+            (parameter.required, "required"),
+            (parameter.many, "list (OR)"),
+            (parameter.repeats, "may repeat (AND)"),
+            (parameter.excludes, "leaves out what matches"),
+        )
+        if holds
+    ]
+    return f"`{parameter.name}`", parameter.kind.name.lower().replace("_", " "), ", ".join(notes)
+
+
+def stored_queries() -> str:
+    parts = [f"# Stored queries of ITI-18\n\n{NOTE}\n"]
+    for query in QUERIES:
+        parts.append(f"## {query.name}\n\n`{query.id}`, {query.section}.")
+        if query.alternatives:
+            parts.append(f"\nExactly one of {', '.join(f'`{name}`' for name in query.alternatives)}.")
+        if query.single_patient:
+            parts.append("\nWith LeafClass the result must not hold objects of several patients.")
+        parts.append("\n" + table(("parameter", "value", ""), map(_parameter, query.parameters)) + "\n")
+    return "\n".join(parts)
+
+
+def errors() -> str:
+    rows = ((f"`{code.value}`", f"`ErrorCode.{code.name}`") for code in sorted(ErrorCode))
+    return f"""# Error codes
+
+{NOTE}
+
+What an errorCode of a RegistryError may be (ITI TF-3, table 4.2.4.1-2). In Python it is the `code` of a
+`RequestRejected`, and of each of its `errors`.
+
+{table(("on the wire", "in Python"), rows)}
+"""
+
+
+PAGES: Final[dict[str, Callable[[], str]]] = {
+    "configuration.md": configuration,
+    "commands.md": commands,
+    "transactions.md": transactions,
+    "stored-queries.md": stored_queries,
+    "errors.md": errors,
+}
+
+
+def main(arguments: Sequence[str]) -> int:
+    stale = []
+    for name, write in PAGES.items():
+        path, text = FOLDER / name, write()
+        if path.exists() and path.read_text("utf-8") == text:
+            continue
+        stale.append(name)
+        if "--check" not in arguments:
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(text, "utf-8")
+    if "--check" in arguments and stale:
+        print(f"stale: {', '.join(stale)}; run make docs")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))
