@@ -1,8 +1,8 @@
 """HL7 v2 in its ER7 form: bytes ↔ :class:`Message`, split only where somebody looks (HL7 v2.5 chapter 2).
 
-A message is decoded by its MSH-18 first and split after that: the bytes of 504 GB18030 characters contain ``|``, ``^``,
-``~``, ``\\`` or ``&``. Read liberally, written strictly: LF and CRLF end segments too, trailing delimiters may be missing,
-what is unknown (Z segments, additional fields) stays where it was.
+A message is decoded by its MSH-18 first and split after that: the bytes of 504 GB18030 characters contain ``|``,
+``^``, ``~``, ``\\`` or ``&``. Read liberally, written strictly: LF and CRLF end segments too, trailing delimiters may
+be missing, what is unknown (Z segments, additional fields) stays where it was.
 
 ::
 
@@ -15,13 +15,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Final, overload
+from typing import Final
 
 from xds.errors import MessageTooLarge
 from xds.hl7v2.errors import Hl7Error, Location, MalformedHl7, reject
 from xds.hl7v2.escapes import STANDARD, Delimiters, delimiters
-from xds.vocab.hl7 import Hl7ErrorCode, charset_of, codec_of
+from xds.vocab.hl7 import Hl7ErrorCode, codec_of
 
 MAX_SEGMENTS: Final = 10_000
 MAX_FIELDS: Final = 2_000
@@ -371,8 +370,8 @@ def message(*segments: str, d: Delimiters = STANDARD, charset: str = "utf-8") ->
 def segment(segment_id: str, *fields: Content | None, d: Delimiters = STANDARD) -> str:
     """One segment. A field is text (escaped here), or nested sequences: repetitions of components of subcomponents.
 
-    ``("A", "B")`` is two components; ``[("A", "B"), ("C",)]``, a list, is two repetitions. Fields of MSH begin with MSH-3:
-    the delimiters are written by themselves. Trailing empty fields are left out.
+    ``("A", "B")`` is two components; ``[("A", "B"), ("C",)]``, a list, is two repetitions. Fields of MSH begin with
+    MSH-3: the delimiters are written by themselves. Trailing empty fields are left out.
     """
     texts = [_field(content, d) for content in fields]
     while texts and not texts[-1]:
@@ -407,5 +406,3 @@ def _joined(parts: list[str], delimiter: str) -> str:
     while parts and not parts[-1]:
         parts.pop()
     return delimiter.join(parts)
-
-

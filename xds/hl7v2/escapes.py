@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Final
 
 from xds.hl7v2.errors import Hl7Error, Location, MalformedHl7
@@ -16,26 +15,43 @@ _RECOMMENDED: Final = "^~\\&"
 _DROPPED: Final = frozenset({"H", "N"})  # highlighting on and off says nothing in plain text
 
 
-@dataclass(frozen=True, slots=True)
 class Delimiters:
-    """The characters of MSH-1 and MSH-2, in that order; ``escape`` and ``subcomponent`` may be missing ("")."""
+    """The characters of MSH-1 and MSH-2, in that order; those a message leaves out are "". Immutable."""
 
-    field: str = "|"
-    component: str = "^"
-    repetition: str = "~"
-    escape: str = "\\"
-    subcomponent: str = "&"
-    truncation: str = ""  # since 2.7, read and written but given no meaning
-    _unescape: Callable[[str, str], str] = field(init=False, repr=False, compare=False)
-    _escapes: dict[int, str] = field(init=False, repr=False, compare=False)
+    __slots__ = ("_escapes", "_unescape", "component", "escape", "field", "repetition", "subcomponent", "truncation")
 
-    def __post_init__(self) -> None:
-        escape = self.escape
-        names = {self.field: "F", self.component: "S", self.subcomponent: "T", self.repetition: "R", escape: "E"}
-        table = {**names, **_CONTROLS}
-        table.pop("", None)
-        object.__setattr__(self, "_escapes", {ord(c): f"{escape}{n}{escape}" if escape else " " for c, n in table.items()})
-        object.__setattr__(self, "_unescape", _unescaper(escape, {n: c for c, n in names.items()}))
+    def __init__(
+        self,
+        field: str = "|",
+        component: str = "^",
+        repetition: str = "~",
+        escape: str = "\\",
+        subcomponent: str = "&",
+        truncation: str = "",  # since 2.7; read and written, but given no meaning
+    ) -> None:
+        self.field = field
+        self.component = component
+        self.repetition = repetition
+        self.escape = escape
+        self.subcomponent = subcomponent
+        self.truncation = truncation
+        names = {field: "F", component: "S", subcomponent: "T", repetition: "R", escape: "E"}
+        table = {character: name for character, name in (names | _CONTROLS).items() if character}
+        # without an escape character a delimiter inside text can only be given up
+        self._escapes = {ord(c): f"{escape}{name}{escape}" if escape else " " for c, name in table.items()}
+        self._unescape = _unescaper(escape, {name: c for c, name in names.items()})
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Delimiters) and self.__reduce__() == other.__reduce__()
+
+    def __hash__(self) -> int:
+        return hash(self.encoding_characters)
+
+    def __reduce__(self) -> tuple[type[Delimiters], tuple[str, ...]]:
+        return Delimiters, (self.field, *self.encoding_characters)
+
+    def __repr__(self) -> str:
+        return f"Delimiters({self.field}{self.encoding_characters})"
 
     @property
     def encoding_characters(self) -> str:

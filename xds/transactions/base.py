@@ -11,6 +11,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from xds.errors import RegistryError
+from xds.hl7v2.er7 import Message
+from xds.hl7v2.feeds import Feed
+from xds.hl7v2.segments import Header
 from xds.ports import Include, OutgoingPart, Stage, StagedDocument
 from xds.vocab.actors import Actor
 
@@ -64,4 +67,41 @@ class Transaction:
     internal_error: str = field(default="XDSRegistryError")
 
 
-__all__ = ["Include", "Soap", "SoapAnswer", "SoapRequest", "Transaction"]
+@dataclass(frozen=True, slots=True)
+class Hl7v2:
+    """How an HL7 v2 transaction is recognised: MSH-9.1, and the triggers (MSH-9.2) it answers (ITI TF-2 C.2)."""
+
+    message_type: str
+    triggers: frozenset[str]
+    version: str  # MSH-12 that we send; received are all of version 2
+
+
+@dataclass(frozen=True, slots=True)
+class Hl7v2Request:
+    """What an HL7 v2 adapter hands to ``decode_request``."""
+
+    message: Message
+    header: Header
+    feed: Feed  # what was agreed with the sender
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hl7v2Transaction:
+    """One IHE transaction over HL7 v2.
+
+    ``perform`` takes all actors of the server, and those that take part in the transaction act; like ``decode_request``
+    it raises Hl7Rejected to answer with AE or AR, and may return a Future. Its result is answered by an ACK; in a query
+    ``encode_response`` writes the response instead, which is given the request and the control id and time for its MSH.
+    """
+
+    number: str
+    name: str
+    initiators: tuple[Actor, ...]
+    responders: tuple[Actor, ...]
+    binding: Hl7v2
+    decode_request: Callable[[Hl7v2Request], Any]
+    perform: Callable[[Sequence[object], Any], Any]
+    encode_response: Callable[[Hl7v2Request, Any, str, str], bytes] | None = None
+
+
+__all__ = ["Hl7v2", "Hl7v2Request", "Hl7v2Transaction", "Include", "Soap", "SoapAnswer", "SoapRequest", "Transaction"]

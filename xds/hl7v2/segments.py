@@ -1,0 +1,304 @@
+"""The segments of the PIX family as values: MSH, EVN, PID, MRG (ITI TF-2 3.8.4.1.2, 3.30.5, C.2.2).
+
+MSH is read into a :class:`Header` whose texts stay escaped, because an acknowledgement gives them back byte for byte.
+The others are read into the values of ``xds.patients`` and written from them; each direction walks the same table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final, NamedTuple
+
+from xds.datatypes.hl7 import CX, HD, NOBODY, XAD, XPN, XTN
+from xds.hl7v2.er7 import NULL, Content, Field, Message, Repetition, Segment, segment
+from xds.hl7v2.errors import MalformedHl7
+from xds.hl7v2.escapes import STANDARD, Delimiters, delimiters
+from xds.patients.demographics import Demographics
+
+# --------------------------------------------------------------------------- MSH
+
+
+_EMPTY: Final = [""] * 19
+
+
+class Header(NamedTuple):
+    """The fields of MSH, still escaped, with the delimiters they were written with."""
+
+    sending_application: str = ""  # MSH-3
+    sending_facility: str = ""  # MSH-4
+    receiving_application: str = ""  # MSH-5
+    receiving_facility: str = ""  # MSH-6
+    message_type: str = ""  # MSH-9.1
+    trigger: str = ""  # MSH-9.2
+    control_id: str = ""  # MSH-10
+    processing_id: str = ""  # MSH-11
+    version: str = ""  # MSH-12, first component
+    accept_acknowledgement: str = ""  # MSH-15
+    application_acknowledgement: str = ""  # MSH-16
+    character_set: str = ""  # MSH-18
+    delimiters: Delimiters = STANDARD
+    codec: str = "utf-8"
+
+
+def read_header(message: Message) -> Header:
+    """The MSH of a message. In versions before 2.3 the trigger may stand in EVN-1 only."""
+    d = message.delimiters
+    fields = message.lines[0].split(d.field, 19)
+    fields += _EMPTY[len(fields) :]
+    kind, _, rest = fields[8].partition(d.component)
+    trigger = rest.partition(d.component)[0].strip()
+    if not trigger and "EVN" in message:
+        trigger = message["EVN"].raw(1).strip()
+    return Header(
+        fields[2],
+        fields[3],
+        fields[4],
+        fields[5],
+        kind.strip(),
+        trigger,
+        fields[9],
+        fields[10],
+        fields[11].partition(d.component)[0].strip(),
+        fields[14].strip(),
+        fields[15].strip(),
+        fields[17],
+        d,
+        message.charset,
+    )
+
+
+def salvage_header(data: bytes) -> Header:
+    """What can be made out of the MSH of bytes that are no readable message; empty when that is nothing.
+
+    Read as Latin-1, so that what goes into the answer is what came.
+    """
+    start = data.find(b"MSH")
+    if not 0 <= start <= 64:
+        return Header()
+    line = data[start : start + 4096].replace(b"\n", b"\r").partition(b"\r")[0].decode("latin-1")
+    cut = line.find(line[3:4], 4) if len(line) > 3 else -1
+    try:
+        d = delimiters(line[3:4], line[4 : cut if cut > 0 else len(line)])
+    except MalformedHl7:
+        return Header()
+    return read_header(Message([line], d, "latin-1"))
+
+
+# --------------------------------------------------------------------------- data types
+
+
+def read_cx(repetition: Repetition) -> CX:
+    """CX: an identifier with its assigning authority (ITI TF-2 E)."""
+    size = len(repetition.components)
+    return CX(
+        repetition[1].strip(),
+        _hd(repetition, 4) if size > 3 else NOBODY,
+        repetition[5] if size > 4 else "",
+        repetition[2] if size > 1 else "",
+        repetition[3] if size > 2 else "",
+        _hd(repetition, 6) if size > 5 else NOBODY,
+    )
+
+
+def _hd(repetition: Repetition, component: int) -> HD:
+    parts = repetition.subcomponents(component)
+    if len(parts) < 3:
+        parts += [""] * (3 - len(parts))
+    return HD(parts[0].strip(), parts[1].strip(), parts[2].strip()) if any(parts) else NOBODY
+
+
+def read_hd(field: Repetition) -> HD:
+    """HD as a field of its own: MSH-3 to MSH-6, PID-34."""
+    return HD(field[1], field[2], field[3]) if field else NOBODY
+
+
+def _cx_content(value: CX) -> Content:
+    return (
+        value.id,
+        value.check_digit,
+        value.check_digit_scheme,
+        _hd_content(value.assigning_authority),
+        value.identifier_type_code,
+        _hd_content(value.assigning_facility),
+    )
+
+
+def _hd_content(value: HD) -> tuple[str, str, str]:
+    return value.namespace_id, value.universal_id, value.universal_id_type
+
+
+def _texts(repetition: Repetition, count: int) -> list[str]:
+    """The texts of components 1 to ``count``. One sent as null is empty: a repetition replaces what was held."""
+    present = min(len(repetition.components), count)
+    texts = [repetition[n] for n in range(1, present + 1)] + _EMPTY[: count - present]
+    return ["" if text == NULL else text for text in texts] if NULL in texts else texts
+
+
+def _read_name(repetition: Repetition) -> XPN:
+    family, given, further, suffix, prefix, degree, kind, representation = _texts(repetition, 8)
+    parts = tuple(repetition.subcomponents(1)[1:])
+    return XPN(family, given, further, suffix, prefix, degree, kind, representation, parts)
+
+
+def _name_content(value: XPN) -> Content:
+    return (
+        (value.family_name, *value.family_name_parts),
+        value.given_name,
+        value.further_given_names,
+        value.suffix,
+        value.prefix,
+        value.degree,
+        value.name_type_code,
+        value.name_representation_code,
+    )
+
+
+def _read_address(repetition: Repetition) -> XAD:
+    street, other, city, state, zip_code, country, kind, designation, county = _texts(repetition, 9)
+    parts = tuple(repetition.subcomponents(1)[1:])
+    return XAD(street, other, city, state, zip_code, country, kind, designation, county, parts)
+
+
+def _address_content(value: XAD) -> Content:
+    return (
+        (value.street, *value.street_parts),
+        value.other_designation,
+        value.city,
+        value.state,
+        value.zip_code,
+        value.country,
+        value.address_type,
+        value.other_geographic_designation,
+        value.county,
+    )
+
+
+def _read_phone(repetition: Repetition) -> XTN:
+    formatted, use, equipment, email, country, area, number, extension, text = _texts(repetition, 9)
+    return XTN(number, use, equipment, email, country, area, extension, text, formatted)
+
+
+def _phone_content(value: XTN) -> Content:
+    return (
+        value.formatted,
+        value.use_code,
+        value.equipment_type,
+        value.email,
+        value.country_code,
+        value.area_code,
+        value.number,
+        value.extension,
+        value.text,
+    )
+
+
+# --------------------------------------------------------------------------- PID and MRG
+
+_Reader = Callable[[Field], Any]
+_Writer = Callable[[Any], "Content | None"]
+
+
+def _every(read: Callable[[Repetition], Any], content: Callable[[Any], Content]) -> tuple[_Reader, _Writer]:
+    """Reader and writer of a repeating field; a repetition without content is left out."""
+
+    def read_all(field: Field) -> tuple[Any, ...]:
+        return tuple(read(repetition) for repetition in field.repetitions if repetition.raw)
+
+    def write_all(values: Sequence[Any]) -> Content:
+        return [content(value) for value in values]
+
+    return read_all, write_all
+
+
+def _same(value: str) -> Content:
+    return value
+
+
+def _component_1(field: Repetition) -> str:
+    return field[1].strip()
+
+
+_TEXT: Final = (_component_1, _same)
+_TEXTS: Final = _every(_component_1, _same)
+_CX: Final = (read_cx, _cx_content)
+_CXS: Final = _every(read_cx, _cx_content)
+_XPNS: Final = _every(_read_name, _name_content)
+_XADS: Final = _every(_read_address, _address_content)
+_XTNS: Final = _every(_read_phone, _phone_content)
+_HD: Final = (read_hd, _hd_content)
+
+# PID: number of the field → attribute of Demographics, reader, writer (HL7 v2.5 3.4.2, ITI TF-2 3.8.4.1.2.3, 3.30.5.3)
+_PID: Final[dict[int, tuple[str, Any, Any]]] = {
+    5: ("names", *_XPNS),
+    6: ("mothers_maiden_names", *_XPNS),
+    7: ("birth_time", *_TEXT),
+    8: ("sex", *_TEXT),
+    9: ("aliases", *_XPNS),
+    11: ("addresses", *_XADS),
+    13: ("home_phones", *_XTNS),
+    14: ("business_phones", *_XTNS),
+    15: ("primary_language", *_TEXT),
+    16: ("marital_status", *_TEXT),
+    18: ("account_number", *_CX),
+    19: ("ssn", *_TEXT),
+    20: ("drivers_license", *_TEXT),
+    21: ("mothers_identifiers", *_CXS),
+    22: ("ethnic_group", *_TEXT),
+    23: ("birth_place", *_TEXT),
+    24: ("multiple_birth", *_TEXT),
+    25: ("birth_order", *_TEXT),
+    28: ("nationality", *_TEXT),
+    29: ("death_time", *_TEXT),
+    30: ("deceased", *_TEXT),
+    31: ("identity_unknown", *_TEXT),
+    32: ("identity_reliability", *_TEXTS),
+    33: ("last_update_time", *_TEXT),
+    34: ("last_update_facility", *_HD),
+}
+_LAST_PID: Final = max(_PID)
+
+
+def read_identifiers(field: Field) -> tuple[CX, ...]:
+    """The identifiers of PID-3 or MRG-1 that have an id; those that are empty or null say nothing."""
+    found = [read_cx(repetition) for repetition in field.repetitions if repetition.raw]
+    return tuple(identifier for identifier in found if identifier.id and identifier.id != NULL)
+
+
+def read_demographics(pid: Segment) -> Demographics:
+    """What PID says about the person. A field sent as ``""`` is named in ``deleted``."""
+    values: dict[str, Any] = {}
+    deleted: list[str] = []
+    for number in range(5, min(len(pid), _LAST_PID) + 1):
+        if not pid.raw(number) or number not in _PID:
+            continue
+        attribute, read, _ = _PID[number]
+        field = pid[number]
+        if field.is_null:
+            deleted.append(attribute)
+        else:
+            values[attribute] = read(field)
+    return Demographics(**values, deleted=frozenset(deleted)) if deleted else Demographics(**values)
+
+
+def read_names(field: Field) -> tuple[XPN, ...]:
+    """The names of PID-5 or MRG-7."""
+    return _XPNS[0](field)  # type: ignore[no-any-return]  # readers of the table are not typed each
+
+
+def write_pid(identifiers: Sequence[CX], demographics: Demographics, d: Delimiters = STANDARD) -> str:
+    """PID with these identifiers and everything the demographics say."""
+    fields: list[Content | None] = [None] * _LAST_PID
+    fields[2] = [_cx_content(identifier) for identifier in identifiers]
+    for number, (attribute, _, content) in _PID.items():
+        value = getattr(demographics, attribute)
+        if attribute in demographics.deleted:
+            fields[number - 1] = NULL
+        elif value:
+            fields[number - 1] = content(value)
+    return segment("PID", *fields, d=d)
+
+
+def write_mrg(identifiers: Sequence[CX], names: Sequence[XPN] = (), d: Delimiters = STANDARD) -> str:
+    """MRG with the identifiers that end (ITI TF-2 3.8.4.2.2.4)."""
+    prior = [_cx_content(identifier) for identifier in identifiers]
+    return segment("MRG", prior, None, None, None, None, None, [_name_content(name) for name in names], d=d)
