@@ -1,0 +1,170 @@
+"""The Document Registry actor (ITI TF-1, 10.1.1.3): ITI-42, ITI-18, and the registry's side of ITI-8."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from typing import Final, Literal
+
+from xds.errors import UnsupportedMessage
+from xds.metadata.codes import CodeTable
+from xds.metadata.registry_object import Submission
+from xds.metadata.requests import AdhocQuery, ReturnType
+from xds.metadata.rules import Profile
+from xds.patients.feed import IdentityFeed
+from xds.ports import Clock, Reader, RegistryResponse, StoredObject, Transaction, UnitOfWork
+from xds.registry import queries
+from xds.registry.parameters import Arguments, read_arguments, stored_query
+from xds.registry.submit import examine, make_plan, register
+
+#: Authority of the patient identifiers when nothing else is configured.
+DEFAULT_ASSIGNING_AUTHORITY: Final = "1.3.6.1.4.1.21367.13.20.1000"
+
+
+def utc_now() -> datetime:
+    """The system's clock."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AffinityDomain:
+    """The policies of an XDS Affinity Domain (ITI TF-1, 10.2 and Appendix L).
+
+    ``assigning_authority`` is the OID of its patient identifier domain; None accepts identifiers of any authority.
+    ``patients``: "known" refuses submissions for a patient the feed did not announce, "any" makes the patient known.
+    ``unknown_patient``: a query for a patient who is unknown, or was merged into another, finds nothing ("empty") or
+    is refused with XDSUnknownPatientId ("error").
+    ``home_community_id`` (urn:oid:…) is put on every object of a query's answer when given.
+    ``max_results`` objects at most are in one answer; a query that finds more is refused with XDSTooManyResults.
+    """
+
+    assigning_authority: str | None = DEFAULT_ASSIGNING_AUTHORITY
+    patients: Literal["known", "any"] = "known"
+    unknown_patient: Literal["empty", "error"] = "empty"
+    home_community_id: str | None = None
+    max_results: int = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class QueryResult:
+    """The answer to a stored query: stored objects; only their ids are meant when ``references`` is true."""
+
+    objects: Sequence[StoredObject]
+    references: bool
+    home: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AppliedFeed:
+    """What the registry did with an identity feed: the domain's identifiers in it, and which of them were new."""
+
+    identifiers: tuple[str, ...]
+    announced: tuple[str, ...]
+
+
+class DocumentRegistry:
+    """Keeps the metadata of one affinity domain in a store, and answers for it. Thread-safe.
+
+    ``codes`` limits codes and MIME types to the domain's; without it any are accepted.
+    """
+
+    def __init__(
+        self,
+        store: UnitOfWork,
+        *,
+        domain: AffinityDomain | None = None,
+        codes: CodeTable | None = None,
+        clock: Clock = utc_now,
+    ) -> None:
+        self.store = store
+        self.domain = domain or AffinityDomain()
+        self.codes = codes
+        self.clock = clock
+        #: How often a departure from the query grammar was tolerated, by kind.
+        self.tolerated: Counter[str] = Counter()
+
+    # ITI-42
+
+    def submit(self, submission: Submission) -> Future[RegistryResponse]:
+        """Register Document Set-b, ITI-42 (ITI TF-2, 3.42): the Future resolves when the metadata is on disk.
+
+        RequestRejected carries everything that was found wrong, raised here or by the Future; nothing is stored then.
+        The objects of ``submission`` are changed: UUIDs, status, lid, version.
+        """
+        return self.store.submit(self.plan(submission))
+
+    def register(self, submission: Submission) -> RegistryResponse:
+        """``submit`` and wait."""
+        return self.submit(submission).result()
+
+    def plan(self, submission: Submission) -> Callable[[Transaction], RegistryResponse]:
+        """The part of ITI-42 that needs no store, and the picklable work that does the rest in its writer.
+
+        A repository on the same store runs it in the transaction that makes the documents retrievable.
+        """
+        domain = self.domain
+        warnings = examine(submission, profile=Profile.XDS, codes=self.codes, authority=domain.assigning_authority)
+        plan = make_plan(
+            submission,
+            warnings=warnings,
+            prepare=self.store.prepare,
+            create_patient=domain.patients == "any",
+            now=_number(self.clock()),
+        )
+        return partial(register, plan)
+
+    # ITI-18
+
+    def query(self, query: AdhocQuery) -> QueryResult:
+        """Registry Stored Query, ITI-18 (ITI TF-2, 3.18): RequestRejected when it is wrong or finds too much."""
+        row = stored_query(query)
+        notes: list[str] = []
+        arguments = read_arguments(query, row, notes)
+        if notes:
+            self.tolerated.update(notes)
+        references = query.return_type == ReturnType.OBJECT_REF
+        objects = self.store.read(partial(self._run, arguments, references))
+        return QueryResult(objects, references, self.domain.home_community_id)
+
+    def _run(self, arguments: Arguments, references: bool, reader: Reader) -> list[StoredObject]:
+        scope = queries.Scope(reader, references, self.domain.max_results, self.domain.unknown_patient)
+        return queries.run(scope, arguments)
+
+    # ITI-8
+
+    def submit_feed(self, feed: IdentityFeed) -> Future[AppliedFeed]:
+        """Patient Identity Feed (ITI TF-2, 3.8.4.1.3): the domain's identifiers become known.
+
+        Identifiers of others are not its affair. The Future resolves when they are on disk. UnsupportedMessage for
+        a merge.
+        """
+        if feed.event.merges:
+            raise UnsupportedMessage("this registry does not merge patients")
+        authority = self.domain.assigning_authority
+        if authority is None:
+            identifiers = tuple(str(identifier) for identifier in feed.identifiers)
+        else:
+            identifiers = feed.of_domain(authority)
+        if not identifiers:
+            done: Future[AppliedFeed] = Future()
+            done.set_result(AppliedFeed((), ()))
+            return done
+        return self.store.submit(partial(_announce, identifiers))
+
+    def apply_feed(self, feed: IdentityFeed) -> AppliedFeed:
+        """``submit_feed`` and wait."""
+        return self.submit_feed(feed).result()
+
+
+def _announce(identifiers: tuple[str, ...], transaction: Transaction) -> AppliedFeed:
+    return AppliedFeed(identifiers, tuple([i for i in identifiers if transaction.announce(i)]))
+
+
+def _number(moment: datetime) -> int:
+    """A moment as YYYYMMDDhhmmss in UTC."""
+    utc = moment.astimezone(UTC)
+    return int(utc.strftime("%Y%m%d%H%M%S"))
