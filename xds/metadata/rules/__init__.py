@@ -22,7 +22,7 @@ from xds.metadata.rules.attributes import ATTRIBUTE_RULES, plan
 from xds.metadata.rules.finding import Finding, Profile, Report, Rule
 from xds.metadata.rules.objects import OBJECT_RULES, check_object
 from xds.metadata.rules.structure import STRUCTURE_RULES, check_structure
-from xds.vocab.ebrim import ObjectKind
+from xds.vocab.ebrim import DocumentEntryType, ObjectKind
 
 RULES: Final[tuple[Rule, ...]] = (*STRUCTURE_RULES, *OBJECT_RULES, *ATTRIBUTE_RULES)
 _PLANS: Final = {
@@ -46,7 +46,10 @@ def check(
     plans = _PLANS[profile]
     for obj in submission.objects:
         if obj.kind is not ObjectKind.UNKNOWN:
-            check_object(obj, plans[obj.kind], codes, report)
+            applying = plans[obj.kind]
+            if profile is Profile.UPDATE and obj.object_type == DocumentEntryType.ON_DEMAND:
+                applying = _PLANS[Profile.ON_DEMAND][obj.kind]  # a new version is of the type the entry always had
+            check_object(obj, applying, codes, report, profile=profile)
     return report.findings
 
 

@@ -17,7 +17,7 @@ KIND_NAMES: Final = {
     ObjectKind.SUBMISSION_SET: "SubmissionSet",
     ObjectKind.FOLDER: "Folder",
     ObjectKind.ASSOCIATION: "Association",
-    ObjectKind.UNKNOWN: "RegistryPackage",
+    ObjectKind.UNKNOWN: "Object",
 }
 _MAX_SHOWN: Final = 200
 
@@ -58,6 +58,7 @@ class Finding:
     """A rule that does not hold. ``value`` and ``detail`` may be patient data; ``str`` and ``repr`` leave them out."""
 
     rule: Rule
+    kind: ObjectKind | None = None  # of the object at fault; None when it is the submission as a whole
     object_id: str = ""
     value: str = field(default="", repr=False)
     location: str = ""
@@ -66,10 +67,6 @@ class Finding:
     @property
     def code(self) -> ErrorCode:
         return self.rule.code
-
-    @property
-    def kind(self) -> ObjectKind | None:
-        return self.rule.kind
 
     @property
     def attribute(self) -> str:
@@ -88,7 +85,7 @@ class Finding:
 
     def to_error(self, code: ErrorCode | None = None) -> RegistryError:
         """The RegistryError for the sender: codeContext names object, attribute and value (ITI TF-3, 4.2.4.1)."""
-        kind = "Submission" if self.rule.kind is None else KIND_NAMES[self.rule.kind]
+        kind = "Submission" if self.kind is None else KIND_NAMES[self.kind]
         name = f"{kind} {self.object_id}" if self.object_id else kind
         return RegistryError(code or self.rule.code, f"{name}: {self.message} ({self.rule.section})", self.location)
 
@@ -115,9 +112,9 @@ class Report:
 
 def _finding(rule: Rule, obj: RegistryObject | None, value: str, detail: str) -> Finding:
     if obj is None:
-        return Finding(rule, value=value, detail=detail)
+        return Finding(rule, rule.kind, value=value, detail=detail)
     location = obj.location or f"{obj.element} {obj.id}".strip()
-    return Finding(rule, obj.id, value, location, detail)
+    return Finding(rule, obj.kind, obj.id, value, location, detail)
 
 
 def shown(values: Sequence[str]) -> str:

@@ -102,7 +102,7 @@ OBJECT_RULES: Final = (
 _NODES: Final = frozenset((Node.SUBMISSION_SET.value, Node.FOLDER.value))
 
 
-def check_object(obj: RegistryObject, plan: Plan, codes: CodeTable | None, report: Report) -> None:
+def check_object(obj: RegistryObject, plan: Plan, codes: CodeTable | None, report: Report, *, profile: Profile) -> None:
     """All findings about the attributes of one object; what it means among the others is for ``structure``."""
     kind = obj.kind
     if obj.id.startswith("urn:uuid:"):
@@ -111,7 +111,7 @@ def check_object(obj: RegistryObject, plan: Plan, codes: CodeTable | None, repor
     elif not obj.id and kind is not AS:  # an Association without id gets one: nothing needs to refer to it
         report.add(ENTRY_UUID_REQUIRED[kind], obj)
     if kind is DE:
-        _check_types(obj, plan, codes, report)
+        _check_types(obj, profile, codes, report)
     _check_slots(obj, plan, report)
     _check_classifications(obj, plan, codes, report)
     if plan.identifiers:
@@ -120,8 +120,8 @@ def check_object(obj: RegistryObject, plan: Plan, codes: CodeTable | None, repor
         _check_title(obj, plan.title, plan, report)
 
 
-def _check_types(obj: RegistryObject, plan: Plan, codes: CodeTable | None, report: Report) -> None:
-    profile, object_type = plan.profile, obj.object_type
+def _check_types(obj: RegistryObject, profile: Profile, codes: CodeTable | None, report: Report) -> None:
+    object_type = obj.object_type
     if profile is Profile.ON_DEMAND:
         fits = object_type == DocumentEntryType.ON_DEMAND
     elif profile is Profile.UPDATE:

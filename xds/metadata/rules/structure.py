@@ -32,6 +32,13 @@ CLASSIFIED: Final = Rule(
     _SUBMISSION,
     "must mark the RegistryPackage as SubmissionSet or as Folder, and not as both",
 )
+KNOWN_OBJECT: Final = Rule(
+    "Submission: known objects",
+    ObjectKind.UNKNOWN,
+    "element",
+    _SUBMISSION,
+    "is no DocumentEntry, SubmissionSet, Folder or Association, and belongs to none in the submission",
+)
 IDS_UNIQUE: Final = Rule("Submission: ids unique", None, "id", "ITI TF-3, 4.2.3.1.3", "stands twice in the submission")
 LIDS_UNIQUE: Final = Rule("Submission: lids unique", None, "lid", _SUBMISSION, "stands twice in the submission")
 NESTED_IDS_UNIQUE: Final = Rule(
@@ -189,7 +196,7 @@ DOCUMENTATION_UNUSED: Final = Rule(
 )
 
 STRUCTURE_RULES: Final = (
-    ONE_SUBMISSION_SET, CONTENT, CLASSIFIED, IDS_UNIQUE, LIDS_UNIQUE, NESTED_IDS_UNIQUE, UNIQUE_IDS_UNIQUE, ONE_PATIENT,
+    ONE_SUBMISSION_SET, CONTENT, CLASSIFIED, KNOWN_OBJECT, IDS_UNIQUE, LIDS_UNIQUE, NESTED_IDS_UNIQUE, UNIQUE_IDS_UNIQUE, ONE_PATIENT,
     ENTRY_SUBMITTED, FOLDER_SUBMITTED, MEMBERSHIP_SUBMITTED, ASSOCIATION_TYPE, SOURCE_REQUIRED, TARGET_REQUIRED,
     ENDS_DIFFER, SYMBOL_RESOLVES, REFERENCE_FORM, SET_IS_NO_TARGET, MEMBER_SOURCE, FOLDER_CONTENT, SET_CONTENT,
     STATUS_REQUIRED, STATUS_VALUE, STATUS_ORIGINAL, STATUS_REFERENCE, STATUS_UNUSED, PROPAGATION_VALUE, RELATION_SOURCE,
@@ -215,7 +222,10 @@ def check_structure(submission: Submission, profile: Profile, report: Report) ->
         report.add(ONE_SUBMISSION_SET, None, shown([obj.id for obj in sets]))
     for obj in objects:
         if obj.kind is ObjectKind.UNKNOWN:
-            report.add(CLASSIFIED, obj, obj.id)
+            if obj.element in ("", "RegistryPackage"):
+                report.add(CLASSIFIED, obj)
+            else:
+                report.add(KNOWN_OBJECT, obj, obj.element)
     _check_unique_ids(objects, report)
     if len(sets) == 1:
         _check_patient(objects, sets[0], report)

@@ -20,7 +20,7 @@ _match_language = re.compile(r"[A-Za-z]{1,8}(?:-[A-Za-z0-9]{1,8})*").fullmatch
 _RESTRICTED_NAME = r"[A-Za-z0-9!#$&^_.+-]+"
 _match_mime = re.compile(rf"{_RESTRICTED_NAME}/{_RESTRICTED_NAME}(?:\s*;.*)?").fullmatch
 _match_pid = re.compile(r"PID-[0-9]{1,2}\|").match
-_match_urn = re.compile(r"[Uu][Rr][Nn]:[A-Za-z0-9][A-Za-z0-9-]{0,31}:\S+").fullmatch
+_match_urn = re.compile(r"[Uu][Rr][Nn]:\S+").fullmatch
 
 _AVAILABILITIES = ("urn:ihe:iti:2010:DocumentAvailability:Online", "urn:ihe:iti:2010:DocumentAvailability:Offline")
 
@@ -74,5 +74,8 @@ def intended_recipient(text: str) -> str | None:
 
 
 def is_urn(name: str) -> bool:
-    """Whether ``name`` is a URN (RFC 8141), as the name of an extra Slot must be (ITI TF-3, 4.2.3.1.6)."""
+    """Whether ``name`` looks like a URN, as the name of an extra Slot must (ITI TF-3, 4.2.3.1.6).
+
+    RFC 8141 wants a namespace after ``urn:``; the NIST toolkit sends ``urn:att`` and expects to see it again.
+    """
     return _match_urn(name) is not None
