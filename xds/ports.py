@@ -254,6 +254,7 @@ class StagedDocument:
     hash: str  # SHA-1, lower-case hex
     content: bytes | None = None
     path: str | None = None  # relative to the document store
+    packed: bytes | None = None  # ``content`` compressed for the store, when that is worth it; nobody else's affair
 
 
 class Stage(Protocol):
