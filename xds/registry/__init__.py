@@ -1,0 +1,19 @@
+"""Document Registry: keeps metadata and answers for it (ITI TF-1, 10.1.1.3)."""
+
+from __future__ import annotations
+
+from xds.registry.actor import (
+    DEFAULT_ASSIGNING_AUTHORITY,
+    AffinityDomain,
+    AppliedFeed,
+    DocumentRegistry,
+    QueryResult,
+)
+
+__all__ = [
+    "DEFAULT_ASSIGNING_AUTHORITY",
+    "AffinityDomain",
+    "AppliedFeed",
+    "DocumentRegistry",
+    "QueryResult",
+]

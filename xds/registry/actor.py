@@ -136,11 +136,11 @@ class DocumentRegistry:
 
     # ITI-8
 
-    def submit_feed(self, feed: IdentityFeed) -> Future[AppliedFeed]:
+    def apply_feed(self, feed: IdentityFeed) -> Future[AppliedFeed]:
         """Patient Identity Feed (ITI TF-2, 3.8.4.1.3): the domain's identifiers become known.
 
-        Identifiers of others are not its affair. The Future resolves when they are on disk. UnsupportedMessage for
-        a merge.
+        Identifiers of others are not its affair. The Future resolves when they are on disk. UnsupportedMessage for a
+        merge.
         """
         if feed.event.merges:
             raise UnsupportedMessage("this registry does not merge patients")
@@ -149,15 +149,11 @@ class DocumentRegistry:
             identifiers = tuple(str(identifier) for identifier in feed.identifiers)
         else:
             identifiers = feed.of_domain(authority)
-        if not identifiers:
-            done: Future[AppliedFeed] = Future()
-            done.set_result(AppliedFeed((), ()))
-            return done
-        return self.store.submit(partial(_announce, identifiers))
-
-    def apply_feed(self, feed: IdentityFeed) -> AppliedFeed:
-        """``submit_feed`` and wait."""
-        return self.submit_feed(feed).result()
+        if identifiers:
+            return self.store.submit(partial(_announce, identifiers))
+        done: Future[AppliedFeed] = Future()
+        done.set_result(AppliedFeed((), ()))
+        return done
 
 
 def _announce(identifiers: tuple[str, ...], transaction: Transaction) -> AppliedFeed:

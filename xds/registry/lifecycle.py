@@ -18,9 +18,9 @@ from xds.vocab.ebrim import AssociationType, DocumentEntryType, ObjectKind, Obje
 from xds.vocab.errors import ErrorCode
 
 _REPLACING: Final = frozenset((AssociationType.RPLC, AssociationType.XFRM_RPLC))
-_TRANSFORMING: Final = (AssociationType.XFRM.value, AssociationType.XFRM_RPLC.value)
+_TRANSFORMING: Final = (AssociationType.XFRM.value,)
 # ITI TF-3, 4.2.2.2.3: a deprecated entry takes its addenda and transformations along, theirs too
-_CASCADING: Final = (AssociationType.APND.value, *_TRANSFORMING)
+_CASCADING: Final = (AssociationType.APND.value, AssociationType.XFRM.value)
 _HAS_MEMBER: Final = (AssociationType.HAS_MEMBER.value,)
 
 
@@ -48,18 +48,30 @@ class Reference:
     role: Role
     object_id: str
     association_type: str
-    source: str  # entryUUID at the other end of the relationship
+    other_end: str  # entryUUID of what the Association joins it to
     location: str  # of the Association, for the answer
 
 
 # --------------------------------------------------------------------------- checks
 
 
-def findings(reader: Reader, references: Iterable[Reference], patient: PatientRecord | None) -> Iterator[RegistryError]:
-    """What speaks against the references, each object read once (submit.md, 3, rows 15 to 23)."""
-    references = tuple(references)
+def registered(transaction: Transaction, references: Iterable[Reference], patient_id: str) -> dict[str, StoredObject]:
+    """The objects that are referred to, by entryUUID; whoever they belong to is locked as well."""
     wanted = sorted({reference.object_id for reference in references})
-    found = {o.entry_uuid: o for o in reader.by_uuid(wanted, references=True)}
+    found = transaction.by_uuid(wanted, references=True)
+    others = sorted({o.patient_id for o in found} - {patient_id})
+    if others:
+        for other in others:
+            transaction.lock_patient(other)
+        found = transaction.by_uuid(wanted, references=True)
+    return {o.entry_uuid: o for o in found}
+
+
+def findings(
+    reader: Reader, references: Iterable[Reference], found: Mapping[str, StoredObject], patient_id: str
+) -> Iterator[RegistryError]:
+    """What speaks against the references of a submission for this patient (submit.md, 3, rows 15 to 23)."""
+    references = tuple(references)
     for reference in references:
         target = found.get(reference.object_id)
         if target is None:
@@ -68,20 +80,24 @@ def findings(reader: Reader, references: Iterable[Reference], patient: PatientRe
             expected = "a Folder" if reference.role is Role.FOLDER else "a DocumentEntry"
             yield _error(ErrorCode.REGISTRY_METADATA_ERROR, reference, f"is not {expected}")
         else:
-            yield from _state_findings(reference, target, patient)
+            yield from _state_findings(reference, target, found, patient_id)
     yield from _relationship_findings(reader, references, found)
 
 
 def _state_findings(
-    reference: Reference, target: StoredObject, patient: PatientRecord | None
+    reference: Reference, target: StoredObject, found: Mapping[str, StoredObject], patient_id: str
 ) -> Iterator[RegistryError]:
     if target.status is not Status.APPROVED:
         if reference.role is Role.FOLDER:
             yield _error(ErrorCode.REGISTRY_METADATA_ERROR, reference, "is a Folder that is not Approved")
         else:
             yield _error(ErrorCode.REGISTRY_DEPRECATED_DOCUMENT, reference, "is Deprecated")
-    # a set may refer to another patient's entry (ITI TF-3, 4.1.4); folders and relationships stay with one patient
-    if reference.role is not Role.MEMBER and patient is not None and target.patient not in patient.tree:
+    if reference.role is Role.MEMBER:
+        return  # a set may refer to another patient's entry (ITI TF-3, 4.1.4)
+    other = found.get(reference.other_end)
+    expected = patient_id if other is None or reference.role is Role.TARGET else other.patient_id
+    if target.patient_id != expected and not (reference.role is Role.CONTENT and other is not None):
+        # folder and content, both ends of a relationship; of two registered ends the folder's is reported
         yield _error(ErrorCode.PATIENT_ID_DOES_NOT_MATCH, reference, "belongs to another patient")
 
 
@@ -96,7 +112,7 @@ def _relationship_findings(
             continue
         if reference.association_type in _REPLACING:
             # the second of two replacements would find its target Deprecated by the first
-            if replaced.setdefault(reference.object_id, reference.source) != reference.source:
+            if replaced.setdefault(reference.object_id, reference.other_end) != reference.other_end:
                 yield _error(ErrorCode.REGISTRY_DEPRECATED_DOCUMENT, reference, "is replaced twice")
         elif reference.association_type == AssociationType.APND:
             appended.append(reference)
@@ -110,9 +126,7 @@ def _relationship_findings(
     if appended:
         # ITI TF-3, 4.2.2.2.1: an addendum is not made to a transformation
         ids = {reference.object_id for reference in appended}
-        transformed = {
-            a.source for a in reader.associations(sources=ids, types=(AssociationType.XFRM.value,), references=True)
-        }
+        transformed = {a.source for a in reader.associations(sources=ids, types=_TRANSFORMING, references=True)}
         for reference in appended:
             if reference.object_id in transformed:
                 yield _error(ErrorCode.REGISTRY_METADATA_ERROR, reference, "is itself a transformation")
@@ -140,7 +154,7 @@ def effects_of(references: Iterable[Reference], new_folders: Iterable[str], subm
     references = tuple(references)
     return Effects(
         replaced={
-            r.object_id: r.source for r in references if r.role is Role.TARGET and r.association_type in _REPLACING
+            r.object_id: r.other_end for r in references if r.role is Role.TARGET and r.association_type in _REPLACING
         },
         folders=tuple(dict.fromkeys(r.object_id for r in references if r.role is Role.FOLDER)),
         new_folders=tuple(new_folders),
@@ -190,7 +204,7 @@ def _joined_folders(reader: Reader, effects: Effects, patient: PatientRecord) ->
     approved = set()
     for holder in reader.by_uuid(holders, references=True):
         if holder.kind is ObjectKind.FOLDER and holder.status is Status.APPROVED:
-            if holder.patient not in patient.tree:
+            if holder.patient_id != patient.identifier:
                 raise RequestRejected(
                     ErrorCode.PATIENT_ID_DOES_NOT_MATCH,
                     context=f"{holder.entry_uuid} holds the replaced entry and belongs to another patient",

@@ -16,7 +16,7 @@ from xds.metadata.identity import assign_uuids
 from xds.metadata.registry_object import RegistryObject, Submission
 from xds.metadata.rules import Profile, check
 from xds.ports import Claim, PreparedObjects, Reader, RegistryResponse, Transaction
-from xds.registry.lifecycle import Reference, Role, apply, effects_of, findings
+from xds.registry.lifecycle import Reference, Role, apply, effects_of, findings, registered
 from xds.vocab.ebrim import AssociationType, ObjectKind, Severity, SlotName, Status
 from xds.vocab.errors import ErrorCode
 
@@ -195,7 +195,8 @@ def register(plan: Plan, transaction: Transaction) -> RegistryResponse:
         # submit.md, 3, row 10 and 6: a subsumed identifier is unknown to later submissions
         errors.append(RegistryError(ErrorCode.UNKNOWN_PATIENT_ID, plan.patient_id))
     if plan.references:
-        errors.extend(findings(transaction, plan.references, patient))
+        found = registered(transaction, plan.references, plan.patient_id)
+        errors.extend(findings(transaction, plan.references, found, plan.patient_id))
     if errors or patient is None:
         raise RequestRejected.of([*errors, *_claim_errors(transaction, plan), *plan.warnings])
     transaction.insert(plan.prepared, patient.key)  # raises when an id or uniqueId is taken

@@ -1,0 +1,142 @@
+"""A registry in another system: its answer may be lost, so what is under way is journalled (DESIGN: ITI-41 and ITI-42).
+
+Documents become retrievable first (ITI TF-2, 3.41.4.1.3: a registry or consumer may fetch them at once). They are taken
+back only when the registry refused them, or is known not to have them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from typing import Any, Final
+
+from xds.errors import PeerUnreachable, RegistryError, RequestRejected, StoreUnavailable
+from xds.metadata.identity import assign_uuids
+from xds.metadata.registry_object import Submission
+from xds.ports import Registrar, RegistryResponse, Transaction, UnitOfWork
+from xds.repository.documents import NewDocument, conflict
+from xds.vocab.errors import ErrorCode
+
+#: Notes by SubmissionSet.uniqueId: an ITI-42 was sent, its outcome is not known.
+REGISTERING: Final = "iti-42"
+#: Notes by DocumentEntry.uniqueId: several submissions brought these bytes, so none of them may take them back.
+SHARED: Final = "shared-document"
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """What became of the submissions in doubt, by SubmissionSet.uniqueId."""
+
+    registered: tuple[str, ...]
+    absent: tuple[str, ...]
+    open: tuple[str, ...]  # still not known
+
+
+def register_apart(
+    store: UnitOfWork,
+    registrar: Registrar,
+    submission: Submission,
+    documents: tuple[NewDocument, ...],
+    now: datetime,
+) -> RegistryResponse:
+    """Store, journal, register, settle. RequestRejected: XDSRegistryNotAvailable when the outcome is not known."""
+    assign_uuids(submission)
+    key = submission.submission_sets[0].unique_id or submission.submission_sets[0].id
+    try:
+        spare, before = store.transaction(partial(_store, key, documents, now.timestamp()))
+    except RequestRejected:
+        for document in documents:
+            store.discard(document.staged)
+        raise
+    for index in spare:
+        store.discard(documents[index].staged)
+    try:
+        response = registrar.register(submission)
+    except RequestRejected:
+        if not before:
+            with suppress(StoreUnavailable):
+                store.transaction(partial(_take_back, key))
+        # otherwise an earlier attempt may be the one that is registered: the doubt remains
+        raise
+    except PeerUnreachable as error:
+        raise RequestRejected(
+            ErrorCode.REGISTRY_NOT_AVAILABLE, context="the registry gave no usable answer; the documents are kept"
+        ) from error
+    with suppress(StoreUnavailable):  # it is registered: what cannot be noted now is resolved later
+        store.transaction(partial(_settle, key))
+    return response
+
+
+def resolve(store: UnitOfWork, is_registered: Callable[[str], bool], *, now: datetime, older_than: float) -> Resolved:
+    """See ``DocumentRepository.resolve_doubts``."""
+    registered: list[str] = []
+    absent: list[str] = []
+    still_open: list[str] = []
+    for key, content in store.read(lambda reader: reader.journal(REGISTERING)):
+        if now.timestamp() - json.loads(content)["time"] < older_than:
+            still_open.append(key)
+            continue
+        try:
+            known = is_registered(key)
+        except PeerUnreachable:
+            still_open.append(key)
+            continue
+        store.transaction(partial(_settle if known else _take_back, key))
+        (registered if known else absent).append(key)
+    return Resolved(tuple(registered), tuple(absent), tuple(still_open))
+
+
+# --------------------------------------------------------------------------- in the writer
+
+
+def _note(transaction: Transaction, key: str) -> dict[str, Any] | None:
+    return next((json.loads(c) for k, c in transaction.journal(REGISTERING) if k == key), None)
+
+
+def _store(
+    key: str, documents: tuple[NewDocument, ...], time: float, transaction: Transaction
+) -> tuple[tuple[int, ...], bool]:
+    """Makes the documents retrievable and notes it; returns which were stored before, and whether a note was open."""
+    before = _note(transaction, key)
+    brought: list[str] = before["documents"] if before else []
+    spare: list[int] = []
+    errors: list[RegistryError] = []
+    seen: set[str] = set()
+    for index, document in enumerate(documents):
+        if document.unique_id in seen:
+            errors.append(RegistryError(ErrorCode.REPOSITORY_DUPLICATE_UNIQUE_ID_IN_MESSAGE, document.unique_id))
+            continue
+        seen.add(document.unique_id)
+        stored = transaction.document(document.unique_id)
+        if stored is None:
+            transaction.insert_document(document.unique_id, document.mime_type, document.staged)
+            brought.append(document.unique_id)
+        elif (error := conflict(document, stored)) is not None:
+            errors.append(error)
+        else:
+            spare.append(index)
+            if document.unique_id not in brought:
+                transaction.write_journal(SHARED, document.unique_id, b"")
+    if errors:
+        raise RequestRejected.of(errors)
+    transaction.write_journal(REGISTERING, key, json.dumps({"time": time, "documents": brought}).encode())
+    return tuple(spare), before is not None
+
+
+def _settle(key: str, transaction: Transaction) -> None:
+    transaction.erase_journal(REGISTERING, key)
+
+
+def _take_back(key: str, transaction: Transaction) -> None:
+    note = _note(transaction, key)
+    if note is None:
+        return
+    shared = {unique_id for unique_id, _ in transaction.journal(SHARED)}
+    for unique_id in note["documents"]:
+        if unique_id not in shared:
+            transaction.delete_document(unique_id)
+    transaction.erase_journal(REGISTERING, key)
