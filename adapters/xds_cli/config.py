@@ -54,7 +54,7 @@ class Settings:
     patients: str
     matching: str
     domain: str
-    home_community_id: str
+    home_community_id: str | None
     repository_unique_id: str
     max_results: int
 
@@ -174,8 +174,8 @@ OPTIONS: Final = (
     Option(
         "home_community_id",
         _home_community_id,
-        "urn:oid:1.3.6.1.4.1.21367.2026.1",
-        "homeCommunityId of this community",
+        None,
+        "put on every object of a query's answer; without it: none",
         "URN",
     ),
     Option("repository_unique_id", _oid, "1.3.6.1.4.1.21367.2026.1.1", "repositoryUniqueId of the repository", "OID"),

@@ -59,7 +59,7 @@ def test_the_defaults_are_the_documented_ones() -> None:
         patients="known",
         matching="ids",
         domain="1.3.6.1.4.1.21367.13.20.1000",
-        home_community_id="urn:oid:1.3.6.1.4.1.21367.2026.1",
+        home_community_id=None,
         repository_unique_id="1.3.6.1.4.1.21367.2026.1.1",
         max_results=10000,
     )

@@ -1,0 +1,19 @@
+"""What every test may rely on."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder with conformance plans and samples beside the checkout; tests that need it are skipped without it."""
+    folder = Path(os.environ.get("XDS_SHARED") or ROOT.parent / "shared")
+    if not folder.is_dir():
+        pytest.skip("no folder of shared samples beside the checkout")
+    return folder
