@@ -22,7 +22,7 @@ from xds.ports import (
     UnitOfWork,
 )
 from xds.repository import doubts
-from xds.repository.documents import CheckedDocument, NewDocument, accept, conflict, find
+from xds.repository.documents import CheckedDocument, NewDocument, accept, find
 from xds.vocab.ebrim import ResponseStatus
 from xds.vocab.errors import ErrorCode
 
@@ -98,23 +98,15 @@ class DocumentRepository:
     def _submit_together(
         self, register: Callable[[Transaction], RegistryResponse], documents: tuple[NewDocument, ...]
     ) -> Future[RegistryResponse]:
-        if all(document.staged.path is None for document in documents):
-            return self.store.submit(partial(_provide_small, register, documents))
-        answer: Future[RegistryResponse] = Future()
-
-        def finish(done: Future[tuple[RegistryResponse, tuple[StagedDocument, ...]]]) -> None:
-            error = done.exception()
-            if error is not None:
-                if isinstance(error, RequestRejected):  # otherwise the outcome may be in doubt
-                    self._discard(document.staged for document in documents)
-                answer.set_exception(error)
-                return
-            response, spare = done.result()
-            self._discard(spare)
-            answer.set_result(response)
-
-        self.store.submit(partial(_provide, register, documents)).add_done_callback(finish)
+        answer = self.store.submit(partial(_provide, register, documents))
+        if any(document.staged.path is not None for document in documents):
+            answer.add_done_callback(partial(self._discard_refused, documents))
         return answer
+
+    def _discard_refused(self, documents: tuple[NewDocument, ...], answer: Future[RegistryResponse]) -> None:
+        # only what was refused: after another failure the outcome may be in doubt, and the files are the sweeper's
+        if not answer.cancelled() and isinstance(answer.exception(), RequestRejected):
+            self._discard(document.staged for document in documents)
 
     def _submit_apart(
         self, provided: ProvidedDocuments, documents: tuple[NewDocument, ...]
@@ -137,8 +129,8 @@ class DocumentRepository:
         """Settle the submissions whose outcome at a remote registry is not known, at start and now and then.
 
         ``is_registered`` tells whether the registry has a SubmissionSet with this uniqueId
-        (GetSubmissionSetAndContents), or raises PeerUnreachable. What is younger than ``older_than`` seconds may be under
-        way and is left alone.
+        (GetSubmissionSetAndContents), or raises PeerUnreachable. What is younger than ``older_than`` seconds may be
+        under way and is left alone.
         """
         return doubts.resolve(self.store, is_registered, now=self.clock(), older_than=older_than)
 
@@ -198,25 +190,9 @@ def _find_all(unique_ids: Sequence[str], reader: Reader) -> dict[str, CheckedDoc
 
 def _provide(
     register: Callable[[Transaction], RegistryResponse], documents: tuple[NewDocument, ...], transaction: Transaction
-) -> tuple[RegistryResponse, tuple[StagedDocument, ...]]:
-    """Metadata and documents in one transaction; also returns the staged bytes that were stored here before."""
-    response = register(transaction)
-    spare, errors = [], []
-    for document in documents:
-        stored = transaction.document(document.unique_id)
-        if stored is None:
-            transaction.insert_document(document.unique_id, document.mime_type, document.staged)
-        elif (error := conflict(document, stored)) is None:
-            spare.append(document.staged)
-        else:
-            errors.append(error)
-    if errors:
-        raise RequestRejected.of(errors)
-    return response, tuple(spare)
-
-
-def _provide_small(
-    register: Callable[[Transaction], RegistryResponse], documents: tuple[NewDocument, ...], transaction: Transaction
 ) -> RegistryResponse:
-    """As ``_provide`` when no document lies in a file: nothing is left over that somebody must remove."""
-    return _provide(register, documents, transaction)[0]
+    """Metadata and documents in one transaction."""
+    response = register(transaction)
+    for document in documents:
+        transaction.insert_document(document.unique_id, document.mime_type, document.staged)
+    return response
