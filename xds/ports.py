@@ -190,7 +190,11 @@ class Transaction(Reader, Protocol):
         """lastUpdateTime := max(now, previous + 1 s), so that it moves on every change."""
 
     def insert_document(self, unique_id: str, mime_type: str, staged: StagedDocument) -> None:
-        """Make staged bytes retrievable under a uniqueId that is not in use."""
+        """Make staged bytes retrievable under a uniqueId.
+
+        Where the same bytes are stored already nothing changes, and the staged ones are removed after the commit.
+        Raises RequestRejected for other bytes: XDSNonIdenticalHash, XDSNonIdenticalSize.
+        """
 
     def delete_document(self, unique_id: str) -> None:
         """Make a document irretrievable; its bytes go after the commit, and only when nothing else refers to them."""
