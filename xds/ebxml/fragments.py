@@ -102,8 +102,8 @@ def fill(stored: StoredObject, *, home: str | None = None) -> bytes:
     )
     if stored.kind is ObjectKind.ASSOCIATION:
         return (
-            content.replace(b"\x08", stored.source.encode())
-            .replace(b"\x0b", stored.target.encode())
+            content.replace(b"\x08", attribute(stored.source).encode())
+            .replace(b"\x0b", attribute(stored.target).encode())
             .replace(b"\x0c", attribute(stored.association_type).encode())
         )
     if stored.kind is ObjectKind.FOLDER:

@@ -14,7 +14,7 @@ of ``metadata.rules``. What it does set right, because systems in use need it:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -22,7 +22,6 @@ from lxml import etree
 
 from xds.datatypes.ids import is_uuid, new_uuid
 from xds.ebxml.xml import XML_SPACE, attribute, text
-from xds.errors import MalformedMessage
 from xds.metadata.registry_object import (
     Classification,
     ExternalIdentifier,
@@ -31,6 +30,7 @@ from xds.metadata.registry_object import (
     RegistryObject,
     Submission,
 )
+from xds.metadata.requests import ObjectRef
 from xds.vocab.ebrim import PATIENT_ID_SCHEME, IdScheme, Node, ObjectKind, ObjectType, Scheme, SlotName
 from xds.vocab.namespaces import RIM, XML
 
@@ -46,7 +46,6 @@ _EXTERNAL_IDENTIFIER: Final = f"{{{RIM}}}ExternalIdentifier"
 _PARTS: Final = frozenset({_CLASSIFICATION, _EXTERNAL_IDENTIFIER})
 _OBJECT_REF: Final = f"{{{RIM}}}ObjectRef"
 _CONTENT_VERSION_INFO: Final = f"{{{RIM}}}ContentVersionInfo"
-_REGISTRY_OBJECT_LIST: Final = f"{{{RIM}}}RegistryObjectList"
 _LANG: Final = f"{{{XML}}}lang"
 
 # the identifiers every message repeats: found here they need no normalising, and are kept once in memory
@@ -88,9 +87,9 @@ def decode_list(element: etree._Element) -> Submission:
     return Submission([item for item in decode_items(element) if isinstance(item, RegistryObject)])
 
 
-def decode_items(element: etree._Element) -> Iterator[RegistryObject | etree._Element]:
-    """As ``decode_list``; ObjectRef elements are given out as they are."""
-    items: list[RegistryObject | etree._Element] = []
+def decode_items(element: etree._Element) -> list[RegistryObject | ObjectRef]:
+    """As ``decode_list``, with the ObjectRefs."""
+    items: list[RegistryObject | ObjectRef] = []
     loose: list[etree._Element] = []
     counts: dict[str, int] = {}
     for child in element:
@@ -98,13 +97,14 @@ def decode_items(element: etree._Element) -> Iterator[RegistryObject | etree._El
         if tag in _PARTS:
             loose.append(child)
         elif tag == _OBJECT_REF:
-            items.append(child)
+            home = child.get("home", "").strip(XML_SPACE) or None
+            items.append(ObjectRef(reference(child.get("id", "")), home))
         elif isinstance(tag, str):
             count = counts[tag] = counts.get(tag, 0) + 1
             items.append(decode_object(child, position=count))
     if loose:
         _place(loose, items)
-    return iter(items)
+    return items
 
 
 def decode_object(element: etree._Element, *, position: int = 1) -> RegistryObject:
@@ -114,7 +114,7 @@ def decode_object(element: etree._Element, *, position: int = 1) -> RegistryObje
     for key, value in _attributes(element).items():
         attribute = _ATTRIBUTES.get(key)
         if attribute is not None:
-            setattr(decoded, attribute, _reference(value))
+            setattr(decoded, attribute, reference(value))
         elif key not in _SILENT:
             decoded.unknown.append("@" + key)
     if not decoded.id:
@@ -130,7 +130,7 @@ def _decode_children(element: etree._Element, decoded: RegistryObject) -> None:
     for child in element:
         tag = child.tag
         if tag == _SLOT:
-            _decode_slot(child, decoded)
+            _add_slot(child, decoded)
         elif tag == _CLASSIFICATION:
             decoded.classifications.append(_decode_classification(child, decoded.id))
         elif tag == _EXTERNAL_IDENTIFIER:
@@ -145,7 +145,8 @@ def _decode_children(element: etree._Element, decoded: RegistryObject) -> None:
             decoded.unknown.append(tag)
 
 
-def _decode_slot(element: etree._Element, owner: RegistryObject | Classification | ExternalIdentifier) -> None:
+def decode_slot(element: etree._Element) -> tuple[str, tuple[str, ...]]:
+    """Name and values of a rim:Slot, without white space around them."""
     # first child and next sibling: an iterator over one or two children costs five times that
     values = []
     value_list = element[0] if len(element) else None
@@ -157,14 +158,18 @@ def _decode_slot(element: etree._Element, owner: RegistryObject | Classification
                     values.append((value.text or "").strip(XML_SPACE))
                 value = value.getnext()
         value_list = value_list.getnext()
-    name = element.get("name", "").strip(XML_SPACE)
+    return element.get("name", "").strip(XML_SPACE), tuple(values)
+
+
+def _add_slot(element: etree._Element, owner: RegistryObject | Classification | ExternalIdentifier) -> None:
+    name, values = decode_slot(element)
     slots = owner.slots
-    if name in slots:
-        slots[name] += values
-        if not isinstance(owner, ExternalIdentifier):
-            owner.repeated_slots.append(name)
-    else:
-        slots[name] = values
+    if name not in slots:
+        slots[name] = list(values)
+        return
+    slots[name] += values
+    if not isinstance(owner, ExternalIdentifier):
+        owner.repeated_slots.append(name)
 
 
 def _decode_strings(element: etree._Element) -> InternationalString:
@@ -183,17 +188,17 @@ def _decode_classification(element: etree._Element, owner: str) -> Classificatio
     scheme, node, code = get("classificationScheme"), get("classificationNode"), get("nodeRepresentation")
     classified = get("classifiedObject")
     decoded = Classification(
-        None if scheme is None else _KNOWN.get(scheme) or _reference(scheme),
-        None if node is None else _KNOWN.get(node) or _reference(node),
+        None if scheme is None else _KNOWN.get(scheme) or reference(scheme),
+        None if node is None else _KNOWN.get(node) or reference(node),
         None if code is None else code.strip(XML_SPACE),
-        id=_reference(get("id", "")),
-        classified_object=classified if classified is None or classified == owner else _reference(classified),
+        id=reference(get("id", "")),
+        classified_object=classified if classified is None or classified == owner else reference(classified),
     )
     child = element[0] if len(element) else None
     while child is not None:
         tag = child.tag
         if tag == _SLOT:
-            _decode_slot(child, decoded)
+            _add_slot(child, decoded)
         elif tag == _NAME:
             decoded.name = _decode_strings(child)
         elif tag == _DESCRIPTION:
@@ -206,12 +211,12 @@ def _decode_external_identifier(element: etree._Element, owner: str) -> External
     get = _attributes(element).get
     scheme, registry_object = get("identificationScheme", ""), get("registryObject")
     decoded = ExternalIdentifier(
-        _KNOWN.get(scheme) or _reference(scheme),
+        _KNOWN.get(scheme) or reference(scheme),
         get("value", "").strip(XML_SPACE),
-        id=_reference(get("id", "")),
+        id=reference(get("id", "")),
         registry_object=registry_object
         if registry_object is None or registry_object == owner
-        else _reference(registry_object),
+        else reference(registry_object),
     )
     child = element[0] if len(element) else None
     while child is not None:
@@ -221,7 +226,7 @@ def _decode_external_identifier(element: etree._Element, owner: str) -> External
         elif tag == _DESCRIPTION:
             decoded.description = _decode_strings(child)
         elif tag == _SLOT:
-            _decode_slot(child, decoded)
+            _add_slot(child, decoded)
         child = child.getnext()
     return decoded
 
@@ -230,7 +235,7 @@ def _attributes(element: etree._Element) -> dict[str, str]:
     return dict(element.items())  # type: ignore[arg-type]  # the stubs allow for bytes, which Python 3 never sees
 
 
-def _reference(value: str) -> str:
+def reference(value: str) -> str:
     """An identifier without white space around it; a UUID URN in lower case, which is its only legal form."""
     value = value.strip(XML_SPACE)
     return value.lower() if value[:9].lower() == "urn:uuid:" else value
@@ -242,7 +247,7 @@ def _package_kind(package: RegistryObject) -> ObjectKind:
     return _PACKAGE_KINDS.get((Node.SUBMISSION_SET in nodes, Node.FOLDER in nodes), ObjectKind.UNKNOWN)
 
 
-def _place(loose: Iterable[etree._Element], items: list[RegistryObject | etree._Element]) -> None:
+def _place(loose: Iterable[etree._Element], items: list[RegistryObject | ObjectRef]) -> None:
     """Put Classifications and ExternalIdentifiers that stand beside their object into it."""
     by_id = {item.id: item for item in reversed(items) if isinstance(item, RegistryObject)}
     counts: dict[str, int] = {}
@@ -257,7 +262,7 @@ def _place(loose: Iterable[etree._Element], items: list[RegistryObject | etree._
             identifier = _decode_external_identifier(element, "")
             owner = by_id.get(identifier.registry_object or "")
         if owner is None:
-            id_ = _reference(element.get("id", "")) or new_uuid()
+            id_ = reference(element.get("id", "")) or new_uuid()
             owner = RegistryObject(ObjectKind.UNKNOWN, id_, name, f"{name}[{counts[name]}] {id_}")
             items.append(owner)
         if name == "Classification":
@@ -268,14 +273,6 @@ def _place(loose: Iterable[etree._Element], items: list[RegistryObject | etree._
     for owner in changed:
         if owner.element == "RegistryPackage":
             owner.kind = _package_kind(owner)
-
-
-def the_list(element: etree._Element) -> etree._Element:
-    """The one rim:RegistryObjectList in a request. Raises MalformedMessage when there is none, or more than one."""
-    lists = element.findall(_REGISTRY_OBJECT_LIST)
-    if len(lists) != 1:
-        raise MalformedMessage(f"{len(lists)} RegistryObjectList elements instead of one")
-    return lists[0]
 
 
 # --------------------------------------------------------------------------- encoding
