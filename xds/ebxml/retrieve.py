@@ -94,7 +94,10 @@ def decode_provide(request: Request) -> ProvidedDocuments:
 
 
 def encode_provide(submission: Submission, documents: Mapping[str, OutgoingPart]) -> list[bytes | Include]:
-    """A ProvideAndRegisterDocumentSetRequest with undeclared prefixes; ``documents`` by the id of their DocumentEntry."""
+    """A ProvideAndRegisterDocumentSetRequest as pieces, with undeclared prefixes (``xml.PREFIXES``).
+
+    ``documents`` are the parts by the id of their DocumentEntry, which stays as it is, symbolic or not.
+    """
     pieces: list[bytes | Include] = [_PROVIDE_OPEN + encode_submit_objects(submission)]
     for id_, part in documents.items():
         pieces += [f'<xds:Document id="{attribute(id_)}">'.encode(), Include(part), _DOCUMENT_CLOSE]
@@ -279,15 +282,12 @@ def _content_id(value: str) -> str:
     return value[1:-1].strip(XML_SPACE) if value[:1] == "<" and value[-1:] == ">" else value
 
 
-_WITHOUT_SPACE: Final = {ord(character): None for character in XML_SPACE}
-
-
 def _from_base64(value: str) -> bytes:
     """The bytes of xs:base64Binary, which may have white space in it (XML Schema Part 2, 3.2.16)."""
     if len(value) > 2 * MAX_INLINE:  # base64 takes four thirds, line ends a little more
         raise MessageTooLarge(_TOO_LONG)
     try:
-        decoded = binascii.a2b_base64(value.translate(_WITHOUT_SPACE).encode("ascii"), strict_mode=True)
+        decoded = binascii.a2b_base64(value.encode("ascii").translate(None, b" \t\r\n"), strict_mode=True)
     except (ValueError, UnicodeEncodeError):
         raise MalformedMessage("a Document is not valid base64") from None
     if len(decoded) > MAX_INLINE:
