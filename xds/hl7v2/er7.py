@@ -27,6 +27,7 @@ MAX_FIELDS: Final = 2_000
 MAX_REPETITIONS: Final = 2_000
 NULL: Final = '""'  # "delete what you hold", ITI TF-2 C.2.6; an empty field says "leave it as it is"
 
+_NOTHING: Final = [""] * 32
 _SHIFTED: Final = frozenset({"MSH", "FHS", "BHS"})  # the separator itself is their field 1
 _BOM: Final = b"\xef\xbb\xbf"
 _DIRT: Final = b" \t\r\n\x00"
@@ -40,19 +41,19 @@ _PATH: Final = re.compile(r"([A-Z][A-Z0-9]{2})-(\d+)(?:\((\d+)\))?(?:\.(\d+))?(?
 class Repetition:
     """One repetition of a field. ``repetition[n]`` is the text of component n, unescaped, "" when it is not there."""
 
-    __slots__ = ("_charset", "_components", "_d", "raw")
+    __slots__ = ("_components", "charset", "delimiters", "raw")
 
     def __init__(self, raw: str, d: Delimiters = STANDARD, charset: str = "utf-8") -> None:
         self.raw = raw
-        self._d = d
-        self._charset = charset
+        self.delimiters = d
+        self.charset = charset
         self._components: list[str] | None = None
 
     @property
     def components(self) -> list[str]:
         """The components as they stand, still escaped."""
         if self._components is None:
-            self._components = self.raw.split(self._d.component, MAX_FIELDS)
+            self._components = self.raw.split(self.delimiters.component, MAX_FIELDS)
         return self._components
 
     def __getitem__(self, component: int) -> str:
@@ -61,20 +62,30 @@ class Repetition:
         if component > len(components):
             return ""
         text = components[component - 1]
-        d = self._d
+        d = self.delimiters
         if d.subcomponent and d.subcomponent in text:
             text = text[: text.index(d.subcomponent)]
-        return d.unescape_text(text, self._charset) if d.escape and d.escape in text else text
+        return d.unescape_text(text, self.charset) if d.escape and d.escape in text else text
 
     def subcomponents(self, component: int) -> list[str]:
         """The texts of all subcomponents of a component, unescaped; at least one."""
         components = self.components
         if component > len(components):
             return [""]
-        d = self._d
+        d = self.delimiters
         text = components[component - 1]
         parts = text.split(d.subcomponent, MAX_FIELDS) if d.subcomponent else [text]
-        return [d.unescape_text(part, self._charset) for part in parts] if d.escape in text else parts
+        return [d.unescape_text(part, self.charset) for part in parts] if d.escape in text else parts
+
+    def texts(self, count: int) -> list[str]:
+        """The texts of components 1 to ``count``. A null is "": repetitions replace what was held."""
+        components = self.raw.split(self.delimiters.component, count)[:count]
+        if "\\" in self.raw or "&" in self.raw or NULL in self.raw or self.delimiters is not STANDARD:
+            texts = [self[n] for n in range(1, len(components) + 1)]
+            components = ["" if text == NULL else text for text in texts]
+        if len(components) < count:
+            components.extend(_NOTHING[len(components) : count])
+        return components
 
     @property
     def is_null(self) -> bool:
@@ -85,7 +96,7 @@ class Repetition:
 
     def __str__(self) -> str:
         """The whole repetition as one text, unescaped; for fields without components."""
-        return self._d.unescape_text(self.raw, self._charset)
+        return self.delimiters.unescape_text(self.raw, self.charset)
 
     def __repr__(self) -> str:
         return f"<Repetition of {len(self.raw)} characters>"  # no patient data
@@ -106,12 +117,12 @@ class Field(Repetition):
         """All repetitions, empty ones in between included; none when the field is empty."""
         if not self.whole:
             return []
-        d = self._d
+        d = self.delimiters
         if not d.repetition or d.repetition not in self.whole:
             return [self]
         if self.whole.count(d.repetition) > MAX_REPETITIONS:
             raise MessageTooLarge(f"a field has more than {MAX_REPETITIONS} repetitions")
-        return [Repetition(raw, d, self._charset) for raw in self.whole.split(d.repetition)]
+        return [Repetition(raw, d, self.charset) for raw in self.whole.split(d.repetition)]
 
     @property
     def is_null(self) -> bool:

@@ -18,7 +18,17 @@ _DROPPED: Final = frozenset({"H", "N"})  # highlighting on and off says nothing 
 class Delimiters:
     """The characters of MSH-1 and MSH-2, in that order; those a message leaves out are "". Immutable."""
 
-    __slots__ = ("_escapes", "_unescape", "component", "escape", "field", "repetition", "subcomponent", "truncation")
+    __slots__ = (
+        "_escapes",
+        "_hash",
+        "_unescape",
+        "component",
+        "escape",
+        "field",
+        "repetition",
+        "subcomponent",
+        "truncation",
+    )
 
     def __init__(
         self,
@@ -39,16 +49,18 @@ class Delimiters:
         table = {character: name for character, name in (names | _CONTROLS).items() if character}
         # without an escape character a delimiter inside text can only be given up
         self._escapes = {ord(c): f"{escape}{name}{escape}" if escape else " " for c, name in table.items()}
+        self._hash = hash((field, component, repetition, escape, subcomponent, truncation))
         self._unescape = _unescaper(escape, {name: c for c, name in names.items()})
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Delimiters) and self.__reduce__() == other.__reduce__()
 
     def __hash__(self) -> int:
-        return hash(self.encoding_characters)
+        return self._hash
 
     def __reduce__(self) -> tuple[type[Delimiters], tuple[str, ...]]:
-        return Delimiters, (self.field, *self.encoding_characters)
+        named = (self.component, self.repetition, self.escape, self.subcomponent, self.truncation)
+        return Delimiters, (self.field, *named)
 
     def __repr__(self) -> str:
         return f"Delimiters({self.field}{self.encoding_characters})"

@@ -7,6 +7,7 @@ The others are read into the values of ``xds.patients`` and written from them; e
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from xds.datatypes.hl7 import CX, HD, NOBODY, XAD, XPN, XTN
@@ -89,27 +90,33 @@ def salvage_header(data: bytes) -> Header:
 
 def read_cx(repetition: Repetition) -> CX:
     """CX: an identifier with its assigning authority (ITI TF-2 E)."""
-    size = len(repetition.components)
-    return CX(
-        repetition[1].strip(),
-        _hd(repetition, 4) if size > 3 else NOBODY,
-        repetition[5] if size > 4 else "",
-        repetition[2] if size > 1 else "",
-        repetition[3] if size > 2 else "",
-        _hd(repetition, 6) if size > 5 else NOBODY,
-    )
+    identifier, digit, scheme, _, kind, _ = repetition.texts(6)
+    components = repetition.components
+    size = len(components)
+    authority = _authority(components[3], repetition) if size > 3 else NOBODY
+    facility = _authority(components[5], repetition) if size > 5 else NOBODY
+    return CX(identifier.strip(), authority, kind, digit, scheme, facility)
 
 
-def _hd(repetition: Repetition, component: int) -> HD:
-    parts = repetition.subcomponents(component)
-    if len(parts) < 3:
-        parts += [""] * (3 - len(parts))
-    return HD(parts[0].strip(), parts[1].strip(), parts[2].strip()) if any(parts) else NOBODY
+def _authority(component: str, repetition: Repetition) -> HD:
+    """HD as a component: the names are subcomponents."""
+    d = repetition.delimiters
+    return _hd(component, d.subcomponent, d, repetition.charset) if component else NOBODY
 
 
 def read_hd(field: Repetition) -> HD:
     """HD as a field of its own: MSH-3 to MSH-6, PID-34."""
-    return HD(field[1], field[2], field[3]) if field else NOBODY
+    d = field.delimiters
+    return _hd(field.raw, d.component, d, field.charset) if field else NOBODY
+
+
+@lru_cache(1024)
+def _hd(raw: str, separator: str, d: Delimiters, charset: str) -> HD:
+    """Systems and authorities are few and come with every message."""
+    parts = (raw.split(separator) if separator else [raw])[:3]
+    parts += _EMPTY[: 3 - len(parts)]
+    namespace, universal_id, kind = (d.unescape_text(part, charset).strip() for part in parts)
+    return HD(namespace, universal_id, kind) if namespace or universal_id or kind else NOBODY
 
 
 def _cx_content(value: CX) -> Content:
@@ -127,16 +134,15 @@ def _hd_content(value: HD) -> tuple[str, str, str]:
     return value.namespace_id, value.universal_id, value.universal_id_type
 
 
-def _texts(repetition: Repetition, count: int) -> list[str]:
-    """The texts of components 1 to ``count``. One sent as null is empty: a repetition replaces what was held."""
-    present = min(len(repetition.components), count)
-    texts = [repetition[n] for n in range(1, present + 1)] + _EMPTY[: count - present]
-    return ["" if text == NULL else text for text in texts] if NULL in texts else texts
+def _further(repetition: Repetition) -> tuple[str, ...]:
+    """The subcomponents after the first of component 1: the parts of a family name or a street."""
+    subcomponent = repetition.delimiters.subcomponent
+    return tuple(repetition.subcomponents(1)[1:]) if subcomponent and subcomponent in repetition.raw else ()
 
 
 def _read_name(repetition: Repetition) -> XPN:
-    family, given, further, suffix, prefix, degree, kind, representation = _texts(repetition, 8)
-    parts = tuple(repetition.subcomponents(1)[1:])
+    family, given, further, suffix, prefix, degree, kind, representation = repetition.texts(8)
+    parts = _further(repetition)
     return XPN(family, given, further, suffix, prefix, degree, kind, representation, parts)
 
 
@@ -154,8 +160,8 @@ def _name_content(value: XPN) -> Content:
 
 
 def _read_address(repetition: Repetition) -> XAD:
-    street, other, city, state, zip_code, country, kind, designation, county = _texts(repetition, 9)
-    parts = tuple(repetition.subcomponents(1)[1:])
+    street, other, city, state, zip_code, country, kind, designation, county = repetition.texts(9)
+    parts = _further(repetition)
     return XAD(street, other, city, state, zip_code, country, kind, designation, county, parts)
 
 
@@ -174,7 +180,7 @@ def _address_content(value: XAD) -> Content:
 
 
 def _read_phone(repetition: Repetition) -> XTN:
-    formatted, use, equipment, email, country, area, number, extension, text = _texts(repetition, 9)
+    formatted, use, equipment, email, country, area, number, extension, text = repetition.texts(9)
     return XTN(number, use, equipment, email, country, area, extension, text, formatted)
 
 

@@ -1,0 +1,264 @@
+"""One HL7 v2 message in, its answer out: bytes on both sides, no socket (ITI TF-2 C.2).
+
+For an engine that has its own MLLP listener::
+
+    endpoint = Endpoint([registry])
+    for answer in endpoint.respond(message):    # usually one, none when MSH-15 and MSH-16 say never
+        connection.send(frame(answer))
+
+Nothing that comes in makes it raise: every message is answered with AA, AE or AR.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import secrets
+import traceback
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from datetime import UTC, datetime
+from itertools import count
+from threading import Lock
+from typing import Any, Final
+
+from xds.errors import (
+    MalformedMessage,
+    MessageTooLarge,
+    PeerUnreachable,
+    RequestRejected,
+    StoreUnavailable,
+    UnsupportedMessage,
+)
+from xds.hl7v2.ack import acknowledge
+from xds.hl7v2.batch import is_batch, read_batch, write_batch
+from xds.hl7v2.er7 import Message, parse
+from xds.hl7v2.errors import Hl7Error, Hl7Rejected, Location, MalformedHl7, reject
+from xds.hl7v2.feeds import Feed, Feeds
+from xds.hl7v2.segments import Header, read_header, salvage_header
+from xds.ports import Clock
+from xds.transactions.base import Hl7v2Request, Hl7v2Transaction
+from xds.transactions.hl7v2 import HL7V2_TRANSACTIONS
+from xds.vocab.errors import ErrorCode
+from xds.vocab.hl7 import PROCESSING_IDS, AckCode, Hl7ErrorCode
+from xds_mllp.framing import Broken
+
+_log: Final = logging.getLogger("xds_mllp")
+
+Answer = tuple[bytes, ...]
+
+_VERSION: Final = re.compile(r"2(\.\d{1,2}){0,3}")
+_TRIGGER: Final = re.compile(r"[A-Z][A-Z0-9]{2}")
+_PROCESSING: Final = frozenset({*PROCESSING_IDS, ""})
+_TRY_AGAIN: Final = frozenset(
+    {
+        ErrorCode.REGISTRY_BUSY,
+        ErrorCode.REPOSITORY_BUSY,
+        ErrorCode.REGISTRY_OUT_OF_RESOURCES,
+        ErrorCode.REPOSITORY_OUT_OF_RESOURCES,
+        ErrorCode.REGISTRY_NOT_AVAILABLE,
+    }
+)
+# answering an acknowledgement would start a conversation without end (HL7 2.9.2)
+_ACKNOWLEDGEMENTS: Final = frozenset({"ACK", "MCF"})
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Endpoint:
+    """Answers HL7 v2 messages on behalf of the actors of a server. Thread-safe.
+
+    ``feeds`` says what was agreed with which sender; ``application`` and ``facility`` are our names (MSH-3, MSH-4) in
+    answers to what is no message at all, everything else is answered under the name it was sent to.
+    """
+
+    def __init__(
+        self,
+        actors: Sequence[object],
+        *,
+        feeds: Feeds | None = None,
+        application: str = "XDS",
+        facility: str = "",
+        transactions: Sequence[Hl7v2Transaction] = HL7V2_TRANSACTIONS,
+        clock: Clock = _now,
+        control_ids: Callable[[], str] | None = None,
+    ) -> None:
+        self._actors = tuple(actors)
+        self._feeds = feeds or Feeds()
+        self._nobody = Header(receiving_application=application, receiving_facility=facility)
+        self._transactions = {
+            (row.binding.message_type, trigger): row for row in transactions for trigger in row.binding.triggers
+        }
+        self._types = frozenset(row.binding.message_type for row in transactions)
+        self._clock = clock
+        self._control_id = control_ids or _control_ids()
+        self._counts: Counter[str] = Counter()
+        self._lock = Lock()
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many answers of each code went out, and ``unknown trigger …``: messages accepted without effect."""
+        with self._lock:
+            return dict(self._counts)
+
+    def respond(self, data: bytes, *, timeout: float | None = None) -> Answer:
+        """The answer to one message, which is on disk by then. TimeoutError only when ``timeout`` seconds are given."""
+        answer = self.start(data)
+        return answer.result(timeout) if isinstance(answer, Future) else answer
+
+    def start(self, data: bytes) -> Answer | Future[Answer]:
+        """As ``respond``; a Future when the effect is still on its way to the disk. The Future has no exception."""
+        if is_batch(data):
+            return self._batch(data)
+        feed = self._feeds.of_bytes(data)
+        header: Header | None = None
+        try:
+            message = parse(data, fallbacks=feed.default_charsets, replace=feed.undecodable == "replace")
+            header = read_header(message)
+            if header.message_type in _ACKNOWLEDGEMENTS:
+                self._count("unexpected acknowledgement")
+                return ()
+            row = self._dispatch(header, feed)
+            if row is None:
+                return self._answer(header, feed, AckCode.AA)
+            if feed.strict:
+                _validate(message)
+            request = Hl7v2Request(message, header, feed)
+            result = row.perform(self._actors, row.decode_request(request))
+            if isinstance(result, Future):
+                return self._later(result, row, request)
+            return self._done(row, request, result)
+        except Exception as error:  # noqa: BLE001  # the one place that turns every error into an answer
+            return self._failed(data, header, feed, error)
+
+    def refuse(self, broken: Broken) -> Answer:
+        """The answer to a block that the framing could not deliver whole."""
+        _log.warning("a block was refused: %s", broken.reason)
+        if not broken.answerable:
+            self._count("broken off")
+            return ()
+        header = salvage_header(broken.head)
+        error = Hl7Error(Hl7ErrorCode.APPLICATION_INTERNAL_ERROR, text=broken.reason)
+        return self._answer(header if header.control_id else self._nobody, self._feeds.default, AckCode.AR, [error])
+
+    # ----------------------------------------------------------------- one message
+
+    def _dispatch(self, header: Header, feed: Feed) -> Hl7v2Transaction | None:
+        """The transaction for MSH-9; None for a trigger that is accepted without effect. Refuses by MSH alone."""
+        row = self._transactions.get((header.message_type, header.trigger))
+        if header.version and not _VERSION.fullmatch(header.version):
+            raise reject(Hl7ErrorCode.UNSUPPORTED_VERSION_ID, Location("MSH", 1, 12))
+        if header.processing_id.partition(header.delimiters.component)[0].strip() not in _PROCESSING:
+            raise reject(Hl7ErrorCode.UNSUPPORTED_PROCESSING_ID, Location("MSH", 1, 11))
+        if row is not None:
+            return row
+        if not header.message_type:
+            raise reject(Hl7ErrorCode.REQUIRED_FIELD_MISSING, Location("MSH", 1, 9))
+        if header.message_type not in self._types:  # ITI TF-2 C.2.3
+            raise reject(Hl7ErrorCode.UNSUPPORTED_MESSAGE_TYPE, Location("MSH", 1, 9, 1, 1))
+        if feed.unknown_triggers == "reject" or header.message_type != "ADT":
+            raise reject(Hl7ErrorCode.UNSUPPORTED_EVENT_CODE, Location("MSH", 1, 9, 1, 2))
+        trigger = header.trigger if _TRIGGER.fullmatch(header.trigger) else "?"
+        self._count(f"unknown trigger ADT^{trigger}")
+        return None
+
+    def _later(self, result: Future[Any], row: Hl7v2Transaction, request: Hl7v2Request) -> Answer | Future[Answer]:
+        answer: Future[Answer] = Future()
+        answer.set_running_or_notify_cancel()
+
+        def finish(done: Future[Any]) -> None:
+            try:
+                answer.set_result(self._done(row, request, done.result()))
+            except BaseException as error:  # noqa: BLE001  # whatever became of the work, its sender gets an answer
+                answer.set_result(self._failed(b"", request.header, request.feed, error))
+
+        result.add_done_callback(finish)
+        return answer
+
+    def _done(self, row: Hl7v2Transaction, request: Hl7v2Request, result: Any) -> Answer:
+        if row.encode_response is not None:
+            return (row.encode_response(request, result, self._control_id(), self._time()),)
+        return self._answer(request.header, request.feed, AckCode.AA)
+
+    def _answer(self, header: Header, feed: Feed, code: AckCode, errors: Sequence[Hl7Error] = ()) -> Answer:
+        self._count(code)
+        return acknowledge(
+            header, code, errors, control_id=self._control_id(), time=self._time(), mode=feed.acknowledgement
+        )
+
+    def _failed(self, data: bytes, header: Header | None, feed: Feed, error: BaseException) -> Answer:
+        """The exception tree as AE or AR with ERR (ITI TF-2 C.2.3.1)."""
+        if header is None:
+            header = salvage_header(data)
+        if not header.control_id and not header.message_type:
+            header = header if header.sending_application else self._nobody
+            self._count("malformed")
+        code, errors = _explain(error, AckCode.AR if header is self._nobody else None)
+        if errors is None:
+            _log.error(
+                "message %.40r failed with %s\n%s",
+                header.control_id,
+                type(error).__qualname__,
+                "".join(traceback.format_tb(error.__traceback__)),  # never the text: it may hold patient data
+            )
+            errors = (Hl7Error(Hl7ErrorCode.APPLICATION_INTERNAL_ERROR),)
+        else:
+            _log.info("message %.40r answered %s: %s", header.control_id, code, "; ".join(map(str, errors)))
+        return self._answer(header, feed, code, errors)
+
+    # ----------------------------------------------------------------- batches
+
+    def _batch(self, data: bytes) -> Answer:
+        """A batch is answered by a batch of the acknowledgements, in the same order (HL7 2.10.3)."""
+        try:
+            batch = read_batch(data)
+        except MalformedMessage as error:
+            return self._failed(data, None, self._feeds.default, error)
+        answers = [answer for message in batch.messages for answer in self.respond(message)]
+        return (write_batch(answers, control_id=self._control_id(), time=self._time()),) if answers else ()
+
+    def _time(self) -> str:
+        return f"{self._clock():%Y%m%d%H%M%S}+0000"
+
+    def _count(self, what: str) -> None:
+        with self._lock:
+            self._counts[what] += 1
+
+
+def _explain(error: BaseException, at_least: AckCode | None = None) -> tuple[AckCode, tuple[Hl7Error, ...] | None]:
+    """MSA-1 and the ERR segments for an exception; None instead of errors when it is a fault of ours."""
+    if isinstance(error, Hl7Rejected):
+        return error.ack_code, error.errors
+    if isinstance(error, MalformedHl7):
+        return at_least or error.error.code.ack_code, (error.error,)
+    if isinstance(error, MessageTooLarge):
+        return AckCode.AR, (Hl7Error(Hl7ErrorCode.APPLICATION_INTERNAL_ERROR, text=str(error)),)
+    if isinstance(error, MalformedMessage):
+        return at_least or AckCode.AE, (Hl7Error(Hl7ErrorCode.DATA_TYPE_ERROR, text=str(error)),)
+    if isinstance(error, RequestRejected):
+        if error.code is ErrorCode.UNKNOWN_PATIENT_ID:
+            return AckCode.AE, (Hl7Error(Hl7ErrorCode.UNKNOWN_KEY_IDENTIFIER),)
+        code = AckCode.AR if error.code in _TRY_AGAIN else AckCode.AE
+        return code, (Hl7Error(Hl7ErrorCode.APPLICATION_INTERNAL_ERROR, text=str(error)),)
+    if isinstance(error, UnsupportedMessage):
+        return AckCode.AR, (Hl7Error(Hl7ErrorCode.UNSUPPORTED_EVENT_CODE, Location("MSH", 1, 9, 1, 2), str(error)),)
+    if isinstance(error, StoreUnavailable | PeerUnreachable):  # the sender may try again later
+        return AckCode.AR, (Hl7Error(Hl7ErrorCode.APPLICATION_INTERNAL_ERROR, text="try again later"),)
+    return AckCode.AE, None
+
+
+def _validate(message: Message) -> None:
+    from xds.hl7v2.strict import validate  # hl7apy takes a second to load, and few feeds are strict
+
+    errors = validate(message)
+    if errors:
+        raise Hl7Rejected(errors)
+
+
+def _control_ids() -> Callable[[], str]:
+    """MSH-10 for our answers: unique over restarts, at most 20 characters."""
+    prefix, numbers = secrets.token_hex(4).upper(), count(1)
+    return lambda: f"{prefix}{next(numbers)}"

@@ -1,0 +1,10 @@
+"""The transactions over HL7 v2, which the MLLP adapter finds by MSH-9."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from xds.transactions.base import Hl7v2Transaction
+from xds.transactions.iti8 import ITI_8
+
+HL7V2_TRANSACTIONS: Final[tuple[Hl7v2Transaction, ...]] = (ITI_8,)
