@@ -11,7 +11,7 @@ import base64
 import binascii
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Final, Protocol
+from typing import Final
 from urllib.parse import quote, unquote
 from uuid import uuid4
 
@@ -46,34 +46,18 @@ _INCLUDE: Final = f"{{{XOP}}}Include"
 MAX_INLINE: Final = 8 * 2**20
 
 
-class Parts(Protocol):
-    """What came with a body: ``transactions.SoapRequest`` and ``ports.IncomingResponse`` are such."""
-
-    @property
-    def body(self) -> etree._Element: ...
-
-    @property
-    def parts(self) -> Mapping[str, StagedDocument]: ...
-
-
-class Request(Parts, Protocol):
-    """A body with its parts, and a place for documents that stand inline: ``transactions.SoapRequest``."""
-
-    @property
-    def stage(self) -> Callable[[], Stage]: ...
-
-
 # --------------------------------------------------------------------------- ITI-41
 
 
-def decode_provide(request: Request) -> ProvidedDocuments:
+def decode_provide(
+    body: etree._Element, parts: Mapping[str, StagedDocument], stage: Callable[[], Stage]
+) -> ProvidedDocuments:
     """The submission and the documents of a ProvideAndRegisterDocumentSetRequest.
 
-    An empty Document is a document of no bytes. Documents that stand inline are staged; when the message turns out
-    malformed, what was staged here is discarded (the parts are the adapter's). Raises MalformedMessage,
-    MessageTooLarge for a document that is too long to stand inline.
+    ``parts`` are the MTOM parts by Content-ID. An empty Document is a document of no bytes. Documents that stand inline
+    are staged; when the message turns out malformed, what was staged here is discarded (the parts are the adapter's).
+    Raises MalformedMessage, and MessageTooLarge for a document that is too long to stand inline.
     """
-    body = request.body
     expect(body, PROVIDE_AND_REGISTER_REQUEST)
     submissions = body.findall(SUBMIT_OBJECTS_REQUEST)
     if len(submissions) != 1:
@@ -81,7 +65,7 @@ def decode_provide(request: Request) -> ProvidedDocuments:
     submission = decode_submit_objects(submissions[0])
     documents: dict[str, StagedDocument] = {}
     repeated: list[str] = []
-    with _Contents(request.parts, request.stage) as contents:
+    with _Contents(parts, stage) as contents:
         for element in body.iterchildren(_DOCUMENT):
             id_ = reference(element.get("id", ""))
             if not id_:
@@ -203,18 +187,19 @@ def _outgoing(document: RetrievedDocument) -> OutgoingPart:
     return OutgoingPart(f"{uuid4()}@ihe-xds", document.mime_type, content.chunks(), content.size)
 
 
-def decode_retrieve_response(response: Parts, *, stage: Callable[[], Stage] | None = None) -> RetrieveResponse:
+def decode_retrieve_response(
+    body: etree._Element, parts: Mapping[str, StagedDocument], stage: Callable[[], Stage] | None = None
+) -> RetrieveResponse:
     """A peer's RetrieveDocumentSetResponse. Its elements are read in any order: published samples differ.
 
     Documents that stand inline go to ``stage``, or stay in memory without one. Raises MalformedMessage.
     """
-    body = response.body
     expect(body, RETRIEVE_RESPONSE)
     outcome = body.find(REGISTRY_RESPONSE)
     if outcome is None:
         raise MalformedMessage("the RetrieveDocumentSetResponse has no RegistryResponse")
     status, errors = decode_registry_response(outcome)
-    with _Contents(response.parts, stage) as contents:
+    with _Contents(parts, stage) as contents:
         documents = [_decode_document(child, contents) for child in body.iterchildren(_DOCUMENT_RESPONSE)]
     return RetrieveResponse(status, errors, documents)
 
