@@ -1,0 +1,16 @@
+"""Run by alembic: migrates the connection that ``xds.stores.migrate`` hands over."""
+
+from __future__ import annotations
+
+from alembic import context
+
+from xds.stores.schema import metadata
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=metadata,
+    transactional_ddl=True,
+    transaction_per_migration=False,
+)
+with context.begin_transaction():
+    context.run_migrations()

@@ -1,0 +1,356 @@
+"""Registry objects → rows, and rows → ``StoredObject``: pure computation, before any lock is taken."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from xds.datatypes.time import dtm_number
+from xds.ebxml import fragments
+from xds.metadata.registry_object import RegistryObject, text_of
+from xds.ports import PatientKey, PreparedObjects, StoredObject
+from xds.stores.schema import SEPARATOR, CodeAttribute
+from xds.vocab.ebrim import (
+    STATUS_BY_URN,
+    UNIQUE_ID_SCHEME,
+    DocumentEntryType,
+    IdScheme,
+    ObjectKind,
+    Scheme,
+    SlotName,
+    Status,
+)
+
+UUID_PREFIX: Final = "urn:uuid:"
+Row = tuple[Any, ...]
+
+
+# --------------------------------------------------------------------------- identifiers
+
+
+def uuid_bytes(entry_uuid: str) -> bytes | None:
+    """The 16 bytes of ``urn:uuid:…``; None for anything else, which no object here can have."""
+    if not entry_uuid.startswith(UUID_PREFIX):
+        return None
+    try:
+        value = bytes.fromhex(entry_uuid[9:].replace("-", ""))
+    except ValueError:
+        return None
+    return value if len(value) == 16 and len(entry_uuid) == 45 else None
+
+
+def uuid_text(value: bytes) -> str:
+    h = value.hex()
+    return f"urn:uuid:{h[:8]}-{h[8:12]}-{h[12:16]}-{h[16:20]}-{h[20:]}"
+
+
+def uuid_identifier(value: bytes) -> bytes:
+    """How the directory writes an entryUUID."""
+    return b"\0" + value
+
+
+def unique_identifier(unique_id: str) -> bytes:
+    """How the directory writes a uniqueId."""
+    return unique_id.encode("utf-8", "surrogatepass")
+
+
+# --------------------------------------------------------------------------- objects → rows
+
+
+@dataclass(frozen=True, slots=True)
+class IdClaim:
+    """An identifier that an object will hold. ``uuid`` is the object's entryUUID, ``location`` where it stood."""
+
+    identifier: bytes
+    kind: ObjectKind
+    uuid: bytes
+    hash: str | None
+    size: int | None
+    location: str
+
+    @property
+    def is_uuid(self) -> bool:
+        return self.identifier[:1] == b"\0"
+
+    @property
+    def text(self) -> str:
+        return uuid_text(self.uuid) if self.is_uuid else self.identifier.decode("utf-8", "surrogatepass")
+
+
+@dataclass(slots=True)
+class PreparedRows:
+    """What ``PreparedObjects.rows`` holds: rows without their first column, the patient."""
+
+    claims: list[IdClaim] = field(default_factory=list)  # sorted by identifier, so that locks are taken in one order
+    entries: list[Row] = field(default_factory=list)
+    sets: list[Row] = field(default_factory=list)
+    folders: list[Row] = field(default_factory=list)
+    associations: list[Row] = field(default_factory=list)
+    codes: list[Row] = field(default_factory=list)
+    outside: list[bytes] = field(default_factory=list)  # ends of associations that are not in this submission
+
+
+def prepare_objects(objects: Sequence[RegistryObject]) -> PreparedObjects:
+    """``UnitOfWork.prepare``: a ValueError for an object the rules would refuse."""
+    return PreparedObjects(prepare(objects, fragments.encode), len(objects))
+
+
+def prepare(objects: Sequence[RegistryObject], encode: Callable[[RegistryObject], bytes]) -> PreparedRows:
+    """Rows of clean objects; ``encode`` renders the fragment."""
+    rows = PreparedRows()
+    for obj in objects:
+        _PREPARE[obj.kind](obj, encode(obj), rows)
+    rows.claims.sort(key=_identifier_of)
+    own = {claim.uuid for claim in rows.claims}
+    for row in rows.associations:
+        for end in (row[5], row[6]):
+            if end not in own and end not in rows.outside:
+                rows.outside.append(end)
+    return rows
+
+
+def _identifier_of(claim: IdClaim) -> bytes:
+    return claim.identifier
+
+
+def _entry_uuid(text: str | None) -> bytes:
+    value = uuid_bytes(text or "")
+    if value is None:
+        raise ValueError("entryUUIDs are assigned before objects are stored")
+    return value
+
+
+def _time(obj: RegistryObject, name: str) -> int | None:
+    values = obj.slots.get(name)
+    return dtm_number(values[0]) if values else None
+
+
+def _number(text: str | None) -> int | None:
+    return int(text) if text and text.isascii() and text.isdigit() else None
+
+
+def _common(obj: RegistryObject) -> tuple[bytes, int, int, bytes]:
+    uuid = _entry_uuid(obj.id)
+    lid = uuid if obj.lid is None or obj.lid == obj.id else _entry_uuid(obj.lid)
+    status = Status.APPROVED if obj.status is None else STATUS_BY_URN.get(obj.status, Status.APPROVED)
+    return uuid, int(status), _number(obj.version) or 1, lid
+
+
+def _packed(values: Iterable[str]) -> str | None:
+    return SEPARATOR.join(values) or None
+
+
+_CODES_OF_ENTRY: Final[dict[str, int]] = {
+    Scheme.CLASS_CODE.value: 0,
+    Scheme.TYPE_CODE.value: 1,
+    Scheme.PRACTICE_SETTING_CODE.value: 2,
+    Scheme.HEALTHCARE_FACILITY_TYPE_CODE.value: 3,
+    Scheme.FORMAT_CODE.value: 4,
+}
+_SEVERAL_OF_ENTRY: Final[dict[str, CodeAttribute]] = {
+    Scheme.EVENT_CODE.value: CodeAttribute.event_code,
+    Scheme.CONFIDENTIALITY_CODE.value: CodeAttribute.confidentiality_code,
+}
+# plain strings: looking a StrEnum up costs more than the dictionary does
+_ENTRY_AUTHOR: Final = Scheme.DOCUMENT_ENTRY_AUTHOR.value
+_SET_AUTHOR: Final = Scheme.SUBMISSION_SET_AUTHOR.value
+_CONTENT_TYPE: Final = Scheme.CONTENT_TYPE_CODE.value
+_FOLDER_CODE: Final = Scheme.FOLDER_CODE.value
+_AUTHOR_PERSON: Final = SlotName.AUTHOR_PERSON.value
+_AUTHOR_INSTITUTION: Final = SlotName.AUTHOR_INSTITUTION.value
+_CREATION_TIME: Final = SlotName.CREATION_TIME.value
+_SERVICE_START: Final = SlotName.SERVICE_START_TIME.value
+_SERVICE_STOP: Final = SlotName.SERVICE_STOP_TIME.value
+_REFERENCES: Final = SlotName.REFERENCE_ID_LIST.value
+_HASH: Final = SlotName.HASH.value
+_SIZE: Final = SlotName.SIZE.value
+_REPOSITORY: Final = SlotName.REPOSITORY_UNIQUE_ID.value
+_SUBMISSION_TIME: Final = SlotName.SUBMISSION_TIME.value
+_LAST_UPDATE_TIME: Final = SlotName.LAST_UPDATE_TIME.value
+_CODING_SCHEME: Final = SlotName.CODING_SCHEME.value
+_STABLE: Final = DocumentEntryType.STABLE.value
+_SOURCE_ID: Final = IdScheme.SUBMISSION_SET_SOURCE_ID.value
+_UNIQUE_ID: Final = {kind: scheme.value for kind, scheme in UNIQUE_ID_SCHEME.items()}
+
+
+def _unique_id(obj: RegistryObject, scheme: str) -> str:
+    value = obj.external_identifier(scheme)
+    if not value:
+        raise ValueError("an object without uniqueId cannot be stored")
+    return value
+
+
+def _claim(
+    rows: PreparedRows, obj: RegistryObject, uuid: bytes, unique_id: str, hash_: str | None, size: int | None
+) -> None:
+    rows.claims.append(IdClaim(b"\0" + uuid, obj.kind, uuid, None, None, obj.location))
+    rows.claims.append(IdClaim(unique_identifier(unique_id), obj.kind, uuid, hash_, size, obj.location))
+
+
+def _prepare_entry(obj: RegistryObject, fragment: bytes, rows: PreparedRows) -> None:
+    uuid, status, version, lid = _common(obj)
+    single: list[str | None] = [None, None, None, None, None]
+    confidentiality: list[str] = []
+    persons: list[str] = []
+    institutions: list[str] = []
+    codes: set[tuple[int, str]] = set()
+    for c in obj.classifications:
+        if c.scheme == _ENTRY_AUTHOR:
+            persons += c.slots.get(_AUTHOR_PERSON, ())
+            institutions += c.slots.get(_AUTHOR_INSTITUTION, ())
+            continue
+        scheme = c.slots.get(_CODING_SCHEME)
+        value = f"{c.code or ''}^^{scheme[0] if scheme else ''}"
+        if c.scheme in _CODES_OF_ENTRY:
+            single[_CODES_OF_ENTRY[c.scheme]] = value
+        elif c.scheme in _SEVERAL_OF_ENTRY:
+            attribute = _SEVERAL_OF_ENTRY[c.scheme]
+            codes.add((int(attribute), value))
+            if attribute is CodeAttribute.confidentiality_code:
+                confidentiality.append(value)
+    references = obj.slots.get(_REFERENCES, ())
+    codes.update((int(CodeAttribute.reference_id), value) for value in references)
+    hash_ = obj.slot(_HASH)
+    hash_ = hash_.lower() if hash_ else None
+    size = _number(obj.slot(_SIZE))
+    unique_id = _unique_id(obj, _UNIQUE_ID[ObjectKind.DOCUMENT_ENTRY])
+    rows.entries.append(
+        (
+            uuid,
+            status,
+            version,
+            lid,
+            unique_id,
+            str(obj.object_type or _STABLE),
+            _time(obj, _CREATION_TIME),
+            _time(obj, _SERVICE_START),
+            _time(obj, _SERVICE_STOP),
+            *single,
+            _packed(confidentiality),
+            _packed(persons),
+            _packed(institutions),
+            _packed(references),
+            text_of(obj.name) if obj.name else None,
+            obj.mime_type,
+            hash_,
+            size,
+            obj.slot(_REPOSITORY),
+            fragment,
+        )
+    )
+    rows.codes += [(uuid, attribute, value) for attribute, value in sorted(codes)]
+    _claim(rows, obj, uuid, unique_id, hash_, size)
+
+
+def _prepare_set(obj: RegistryObject, fragment: bytes, rows: PreparedRows) -> None:
+    uuid, status, version, lid = _common(obj)
+    content_type: str | None = None
+    persons: list[str] = []
+    institutions: list[str] = []
+    for c in obj.classifications:
+        if c.scheme == _SET_AUTHOR:
+            persons += c.slots.get(_AUTHOR_PERSON, ())
+            institutions += c.slots.get(_AUTHOR_INSTITUTION, ())
+        elif c.scheme == _CONTENT_TYPE:
+            content_type = f"{c.code or ''}^^{c.coding_scheme or ''}"
+    unique_id = _unique_id(obj, _UNIQUE_ID[ObjectKind.SUBMISSION_SET])
+    rows.sets.append(
+        (
+            uuid,
+            status,
+            version,
+            lid,
+            unique_id,
+            _time(obj, _SUBMISSION_TIME),
+            obj.external_identifier(_SOURCE_ID),
+            content_type,
+            _packed(persons),
+            _packed(institutions),
+            text_of(obj.name) if obj.name else None,
+            fragment,
+        )
+    )
+    _claim(rows, obj, uuid, unique_id, None, None)
+
+
+def _prepare_folder(obj: RegistryObject, fragment: bytes, rows: PreparedRows) -> None:
+    uuid, status, version, lid = _common(obj)
+    codes = {f"{c.code or ''}^^{c.coding_scheme or ''}" for c in obj.classifications if c.scheme == _FOLDER_CODE}
+    unique_id = _unique_id(obj, _UNIQUE_ID[ObjectKind.FOLDER])
+    title = text_of(obj.name) if obj.name else None
+    rows.folders.append((uuid, status, version, lid, unique_id, _time(obj, _LAST_UPDATE_TIME), title, fragment))
+    rows.codes += [(uuid, int(CodeAttribute.folder_code), value) for value in sorted(codes)]
+    _claim(rows, obj, uuid, unique_id, None, None)
+
+
+def _prepare_association(obj: RegistryObject, fragment: bytes, rows: PreparedRows) -> None:
+    uuid, status, version, lid = _common(obj)
+    source, target = _entry_uuid(obj.source), _entry_uuid(obj.target)
+    rows.associations.append((uuid, status, version, lid, str(obj.association_type or ""), source, target, fragment))
+    rows.claims.append(IdClaim(b"\0" + uuid, obj.kind, uuid, None, None, obj.location))
+
+
+def _refuse(obj: RegistryObject, fragment: bytes, rows: PreparedRows) -> None:
+    raise ValueError("a RegistryPackage that is neither SubmissionSet nor Folder cannot be stored")
+
+
+_PREPARE: Final = {
+    ObjectKind.DOCUMENT_ENTRY: _prepare_entry,
+    ObjectKind.SUBMISSION_SET: _prepare_set,
+    ObjectKind.FOLDER: _prepare_folder,
+    ObjectKind.ASSOCIATION: _prepare_association,
+    ObjectKind.UNKNOWN: _refuse,
+}
+
+
+# --------------------------------------------------------------------------- rows → objects
+
+_STATUS: Final = {int(status): status for status in Status}
+
+
+def stored(kind: ObjectKind, row: Sequence[Any], patient_id: str, *, references: bool) -> StoredObject:
+    """The object of a row with the columns ``statements.STORED_COLUMNS[kind]``, and the fragment unless references."""
+    entry_uuid = uuid_text(row[1])
+    obj = StoredObject(
+        kind,
+        entry_uuid,
+        row[0],
+        patient_id,
+        _STATUS[row[2]],
+        entry_uuid if row[4] == row[1] else uuid_text(row[4]),
+        row[3],
+        b"",
+    )
+    if kind is ObjectKind.DOCUMENT_ENTRY:
+        obj.unique_id = row[5]
+        obj.object_type = row[7]
+        obj.format_code = row[8] or ""
+        obj.confidentiality_codes = tuple(row[9].split(SEPARATOR)) if row[9] else ()
+        if not references:
+            obj.fragment = row[10]
+    elif kind is ObjectKind.ASSOCIATION:
+        obj.association_type = row[5]
+        obj.source = uuid_text(row[6])
+        obj.target = uuid_text(row[7])
+        obj.patient = row[8]
+        if not references:
+            obj.fragment = row[9]
+    else:
+        obj.unique_id = row[5]
+        if kind is ObjectKind.FOLDER:
+            obj.last_update_time = row[6]
+        if not references:
+            obj.fragment = row[7]
+    return obj
+
+
+def newest_first(row: Sequence[Any]) -> tuple[int, bytes]:
+    """Sort key of a Find query: the time at index 6, newest first, then the entryUUID."""
+    return (-(row[6] or 0), row[1])
+
+
+def patient_of(kind: ObjectKind, row: Sequence[Any]) -> PatientKey:
+    """The patient an object lives with; an association may have been found under another one."""
+    key: PatientKey = row[8] if kind is ObjectKind.ASSOCIATION else row[0]
+    return key
