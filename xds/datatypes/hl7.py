@@ -327,6 +327,15 @@ class CodedString(_Composite):
     _authorities = frozenset(("scheme",))
 
     @classmethod
+    def parse(cls, text: str) -> CodedString:
+        r"""Reads the wire form. Free text stands for itself, ``&`` and all, unless it has a ``\S\`` in it."""
+        return cls(text) if "^" not in text and "\\S\\" not in text else super(CodedString, cls).parse(text)
+
+    def __str__(self) -> str:
+        free = self.code if self == CodedString(self.code) else "^"
+        return super(CodedString, self).__str__() if "^" in free or "\\S\\" in free else free
+
+    @classmethod
     def of(cls, code: str, oid: str) -> CodedString:
         """A code of the scheme with this OID."""
         return cls(code, HD.oid(oid))

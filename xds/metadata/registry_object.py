@@ -21,6 +21,9 @@ class LocalizedString:
     lang: str | None = None
     charset: str | None = None
 
+    def __str__(self) -> str:
+        return self.value
+
 
 # rim:Name and rim:Description: usually one string, the schema allows one per language
 InternationalString = tuple[LocalizedString, ...]
