@@ -56,6 +56,7 @@ class Settings:
     domain: str
     home_community_id: str | None
     repository_unique_id: str
+    reply_to: tuple[str, ...]
     max_results: int
 
 
@@ -109,6 +110,13 @@ def _database(text: str) -> str:
     if "://" not in text:
         raise ValueError("write a SQLAlchemy URL: sqlite:///registry.sqlite, postgresql+psycopg://user@host/name")
     return text
+
+
+def _hosts(text: str) -> tuple[str, ...]:
+    hosts = tuple(host.strip() for host in text.split(",") if host.strip())
+    if not hosts or any("/" in host for host in hosts):
+        raise ValueError("write host names separated by commas, same-host, or none")
+    return () if hosts == ("none",) else hosts
 
 
 def _one_of(*choices: str) -> Callable[[str], str]:
@@ -179,6 +187,13 @@ OPTIONS: Final = (
         "URN",
     ),
     Option("repository_unique_id", _oid, "1.3.6.1.4.1.21367.2026.1.1", "repositoryUniqueId of the repository", "OID"),
+    Option(
+        "reply_to",
+        _hosts,
+        "same-host",
+        "hosts asynchronous answers may go to: names, *.patterns, same-host (where the request came from), none",
+        "HOST,…",
+    ),
     Option("max_results", _count, "10000", "a query that finds more objects is refused with XDSTooManyResults", "N"),
 )
 BY_KEY: Final = {option.key: option for option in OPTIONS}
@@ -215,7 +230,11 @@ def load_settings(
 def settings_to_json(settings: Settings) -> str:
     """The settings as one line, for a worker process."""
     values = {option.key: getattr(settings, option.key) for option in OPTIONS}
-    return json.dumps({key: str(value) for key, value in values.items() if value is not None})
+    return json.dumps({key: _text(value) for key, value in values.items() if value is not None})
+
+
+def _text(value: Any) -> str:
+    return (",".join(value) or "none") if isinstance(value, tuple) else str(value)
 
 
 def settings_from_json(values: Mapping[str, str]) -> Settings:

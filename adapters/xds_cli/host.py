@@ -9,9 +9,9 @@ import socket
 from collections.abc import Callable, Iterator
 
 import uvicorn
-from xds_mllp.server import MllpServer
 
 from xds_cli.assemble import Parts
+from xds_mllp.server import MllpServer
 
 log = logging.getLogger("xds.serve")
 
@@ -75,5 +75,5 @@ class Host:
         await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
         log.info("stopping: finishing what is in flight")
         web.should_exit = True
-        await asyncio.gather(serving, mllp.stop(grace=GRACE_SECONDS))
+        await asyncio.gather(serving, mllp.stop(timeout=GRACE_SECONDS))
         stopping.cancel()

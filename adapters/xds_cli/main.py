@@ -53,6 +53,7 @@ def serve(
     domain: Annotated[str | None, typer.Option(metavar="OID", help=_help("domain"))] = None,
     home_community_id: Annotated[str | None, typer.Option(metavar="URN", help=_help("home_community_id"))] = None,
     repository_unique_id: Annotated[str | None, typer.Option(metavar="OID", help=_help("repository_unique_id"))] = None,
+    reply_to: Annotated[str | None, typer.Option(metavar="HOST,…", help=_help("reply_to"))] = None,
     max_results: Annotated[str | None, typer.Option(metavar="N", help=_help("max_results"))] = None,
 ) -> None:
     """Run registry, repository and patient identity feed until SIGTERM or SIGINT."""
@@ -69,6 +70,7 @@ def serve(
         "domain": domain,
         "home_community_id": home_community_id,
         "repository_unique_id": repository_unique_id,
+        "reply_to": reply_to,
         "max_results": max_results,
     }
     from xds_cli.serve import run

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from xds_cli.assemble import open_parts
 from xds_cli.config import Address, Settings, StartError
 from xds_cli.host import Host, new_event_loop
-from xds_cli.workers import Supervisor
 
 log = logging.getLogger("xds.serve")
 
@@ -41,6 +40,8 @@ def run(settings: Settings) -> None:
             if settings.workers == 1:
                 runner.run(_run_alone(settings, listeners))
             else:
+                from xds_cli.workers import Supervisor
+
                 runner.run(Supervisor(settings, listeners.http, listeners.mllp).run(lambda: announce(listeners)))
     finally:
         listeners.close()

@@ -32,6 +32,7 @@ SAMPLES = {
     "domain": ("1.2.3", "1.2.4"),
     "home_community_id": ("urn:oid:1.2.3", "urn:oid:1.2.4"),
     "repository_unique_id": ("1.2.3", "1.2.4"),
+    "reply_to": ("none", "his.example,*.clinic.example"),
     "max_results": ("5", "6"),
 }
 
@@ -61,6 +62,7 @@ def test_the_defaults_are_the_documented_ones() -> None:
         domain="1.3.6.1.4.1.21367.13.20.1000",
         home_community_id=None,
         repository_unique_id="1.3.6.1.4.1.21367.2026.1.1",
+        reply_to=("same-host",),
         max_results=10000,
     )
 
@@ -136,6 +138,8 @@ def test_an_empty_variable_counts_as_unset() -> None:
         ("domain", "1.2.x"),
         ("home_community_id", "1.2.3"),
         ("repository_unique_id", ""),
+        ("reply_to", "http://his.example/"),
+        ("reply_to", ","),
         ("max_results", "0"),
         ("data", ""),
         ("codes", ""),

@@ -1,0 +1,127 @@
+"""The library put together as ``xds serve`` runs it: store, registry, repository, SOAP and HL7 v2 endpoints."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from xds.errors import StoreUnavailable
+from xds.metadata.codes import CodeTable
+from xds.ports import Reader
+from xds.registry.actor import AffinityDomain, DocumentRegistry
+from xds.repository.actor import DocumentRepository
+from xds.stores import open_store
+from xds.stores.store import SqlStore
+from xds.vocab.actors import Actor
+from xds_cli.config import BY_KEY, Settings, StartError
+from xds_mllp.endpoint import Endpoint
+from xds_soap.asgi import SoapApp
+from xds_soap.delivery import HttpReplyDelivery
+from xds_soap.endpoint import SoapEndpoint
+
+log = logging.getLogger("xds.serve")
+
+# an identifier no patient has: looking it up shows that the store answers
+_NOBODY = "ready?^^^&0.0&ISO"
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What one process serves with."""
+
+    store: SqlStore
+    app: SoapApp
+    feed: Endpoint
+    delivery: HttpReplyDelivery | None
+
+    def close(self) -> None:
+        """After the last answer: finish what is queued, then close the store."""
+        self.app.close()
+        if self.delivery is not None:
+            self.delivery.close()
+        self.store.close()
+
+
+def open_parts(settings: Settings, store: SqlStore | None = None) -> Parts:
+    """Put the actors on a store (``store``, or the one the settings name); raises StartError."""
+    codes = _codes(settings)
+    if settings.matching not in ("off", BY_KEY["matching"].default):
+        log.warning("matching = %s has no effect: there is no PIX manager yet", settings.matching)
+    store = store or open_database(settings)
+    registry = DocumentRegistry(
+        store,
+        domain=AffinityDomain(
+            assigning_authority=settings.domain,
+            patients="any" if settings.patients == "any" else "known",
+            home_community_id=settings.home_community_id,
+            max_results=settings.max_results,
+        ),
+        codes=codes,
+    )
+    repository = DocumentRepository(store, registry, unique_id=settings.repository_unique_id)
+    actors: dict[Actor, object] = {Actor.DOCUMENT_REGISTRY: registry, Actor.DOCUMENT_REPOSITORY: repository}
+    delivery = _delivery(settings)
+    app = SoapApp(SoapEndpoint(actors, store, delivery=delivery), ready=lambda: store.read(_look))
+    return Parts(store, app, Endpoint([registry]), delivery)
+
+
+def _look(reader: Reader) -> None:
+    reader.patient(_NOBODY)
+
+
+def _delivery(settings: Settings) -> HttpReplyDelivery | None:
+    if not settings.reply_to:
+        return None
+    hosts = [host for host in settings.reply_to if host != "same-host"]
+    return HttpReplyDelivery(allow=hosts, same_host=len(hosts) < len(settings.reply_to))
+
+
+def _codes(settings: Settings) -> CodeTable | None:
+    if settings.codes is None:
+        return None
+    try:
+        return CodeTable.load(settings.codes)
+    except OSError as error:
+        raise StartError(f"--codes {settings.codes}: {error.strerror}; name a file that can be read") from None
+    except ValueError as error:
+        raise StartError(f"--codes {settings.codes} is no code table: {error}") from None
+
+
+# --------------------------------------------------------------------------- the store
+
+
+def open_database(settings: Settings) -> SqlStore:
+    """The store of a process that writes by itself; raises StartError."""
+    make_folders(settings)
+    with explained(settings):
+        return open_store(settings.database, documents=settings.documents)
+
+
+def make_folders(settings: Settings) -> None:
+    for flag, folder in (("--data", settings.data), ("--documents", settings.documents)):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StartError(f"{flag} {folder}: {error.strerror}; name a folder that can be written") from None
+
+
+@contextmanager
+def explained(settings: Settings) -> Iterator[None]:
+    """What opening a store may raise, as a StartError that says what to change."""
+    try:
+        yield
+    except StoreUnavailable as error:
+        raise StartError(f"{_where(settings)}: {error}") from None
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("psycopg"):
+            raise StartError("the PostgreSQL driver is not installed: pip install 'ihe-xds[postgres]'") from None
+        raise
+    except OSError as error:
+        raise StartError(f"{_where(settings)}: {error.strerror}; name a folder that can be written") from None
+
+
+def _where(settings: Settings) -> str:
+    embedded = settings.database == f"sqlite:///{settings.data / 'registry.sqlite'}"
+    return f"--data {settings.data}" if embedded else "--database"
