@@ -1,0 +1,341 @@
+"""PostgreSQL: a bounded pool of threads, each with a connection that writes, and a pool of connections that read.
+
+A piece of work is one transaction, READ COMMITTED, with the patient's row locked first: submissions for one patient,
+and a merge of it, go one after the other; different patients meet only in the directory, where identifiers are claimed
+in sorted order. Serialization failures and deadlocks run the work again. A connection lost before COMMIT changed
+nothing, so the work runs again on a new one; lost at COMMIT the outcome is in doubt, and the transaction's id tells it
+(``pg_xact_status``).
+
+Errors of psycopg name values in their detail ("Key (identifier)=(…) already exists"): only SQLSTATE leaves this module.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
+from functools import partial
+from typing import Any, Final, TypeVar
+
+import psycopg
+from psycopg import errors, pq
+from sqlalchemy.engine import URL
+
+from xds.errors import StoreUnavailable
+from xds.ports import Clock, PatientRecord, Transaction
+from xds.stores import statements as sql
+from xds.stores.documents import DocumentFiles
+from xds.stores.migrate import migrate
+from xds.stores.rows import Row
+from xds.stores.statements import Statement, Statements
+from xds.stores.store import SqlStore, remove_unreferenced
+from xds.stores.transaction import SqlTransaction, TableRows
+from xds.stores.writer import QUEUE_SIZE, Job, JobQueue, Outcome, started
+
+T = TypeVar("T")
+
+WRITERS: Final = 8
+READERS: Final = 16
+_RETRIES: Final = 10
+_PATIENCE: Final = 30.0  # seconds: for a free reading connection, and for the outcome of a COMMIT in doubt
+_ROWS: Final = 16  # rows of one table in the combined INSERT
+_CONFLICTS: Final = (errors.SerializationFailure, errors.DeadlockDetected)
+
+_BEGIN: Final = b"BEGIN; SELECT pg_current_xact_id()::text"
+_SNAPSHOT: Final = b"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+
+
+def open_postgres(
+    url: URL, files: DocumentFiles, clock: Clock, *, writers: int = WRITERS, readers: int = READERS
+) -> SqlStore:
+    """The store in the PostgreSQL database at ``url``; its tables are made or migrated."""
+    url = url.set(drivername="postgresql+psycopg")
+    migrate(url)
+    conninfo = url.set(drivername="postgresql").render_as_string(hide_password=False)
+    statements = Statements("postgresql")
+    return SqlStore(
+        url=str(url),
+        writer=PostgresWriter(conninfo, statements, files, clock, threads=writers),
+        readers=PostgresReaders(conninfo, statements, limit=readers),
+        documents=files,
+    )
+
+
+def connect(conninfo: str) -> psycopg.Connection[Any]:
+    """A connection in the house's settings; transactions are begun and ended by hand."""
+    connection = psycopg.connect(conninfo, autocommit=True, application_name="ihe-xds")
+    connection.prepare_threshold = 2
+    connection.prepared_max = 500
+    # an acknowledgement means it is on disk, whatever the server's default is
+    connection.execute(
+        "SELECT set_config('synchronous_commit', 'on', false)"
+        " WHERE current_setting('synchronous_commit') IN ('off', 'local')"
+    )
+    return connection
+
+
+class PostgresSession:
+    """``reader.Session`` on a psycopg connection."""
+
+    __slots__ = ("_cursor", "statements")
+
+    def __init__(self, connection: psycopg.Connection[Any], statements: Statements) -> None:
+        self._cursor = connection.cursor(binary=True)  # bytea as it is, not as hexadecimal text
+        self.statements = statements
+
+    def rows(self, statement: Statement, parameters: Sequence[Any]) -> list[Any]:
+        return self._cursor.execute(statement.encoded, parameters).fetchall()
+
+    def run(self, statement: Statement, parameters: Sequence[Any]) -> None:
+        self._cursor.execute(statement.encoded, parameters)
+
+
+class PostgresTransaction(SqlTransaction):
+    """``ports.Transaction`` among others: rows are locked, and few statements travel."""
+
+    def lock_patient(self, identifier: str, *, create: bool = False) -> PatientRecord | None:
+        locked = self._session.rows(self._statements.get(sql.patient_lock), (identifier,))
+        if not locked and create:
+            self.announce(identifier)  # waits for whoever is creating it
+            locked = self._session.rows(self._statements.get(sql.patient_lock), (identifier,))
+        # a statement of its own: what was committed while the lock was waited for is seen by the next statement only
+        return self.patient(identifier) if locked else None
+
+    def _write(self, tables: Sequence[TableRows]) -> None:
+        """Every table in one statement."""
+        pending = [(table, list(rows)) for table, rows in tables]
+        while pending:
+            batch = [(table, rows[:_ROWS]) for table, rows in pending]
+            shape = tuple((table, len(rows)) for table, rows in batch)
+            values: Row = tuple(value for _, rows in batch for row in rows for value in row)
+            self._session.rows(self._statements.insert(sql.rows_insert_all, shape), values)
+            pending = [(table, rows[_ROWS:]) for table, rows in pending if len(rows) > _ROWS]
+
+
+# --------------------------------------------------------------------------- reading
+
+
+class PostgresReaders:
+    """At most ``limit`` connections for snapshots; who finds none free waits."""
+
+    def __init__(self, conninfo: str, statements: Statements, *, limit: int) -> None:
+        self._conninfo = conninfo
+        self._statements = statements
+        self._free: deque[psycopg.Connection[Any]] = deque()
+        self._places = threading.BoundedSemaphore(limit)
+        self._closed = False
+
+    @contextlib.contextmanager
+    def snapshot(self) -> Iterator[PostgresSession]:
+        """A session whose reads all see one moment."""
+        if self._closed:
+            raise StoreUnavailable("the store is closed")
+        if not self._places.acquire(timeout=_PATIENCE):
+            raise StoreUnavailable("too many reads are waiting for the store")
+        try:
+            connection = self._begun()
+            try:
+                yield PostgresSession(connection, self._statements)
+            except psycopg.Error as error:
+                raise unavailable(error) from None
+            finally:
+                self._give_back(connection)
+        finally:
+            self._places.release()
+
+    def _begun(self) -> psycopg.Connection[Any]:
+        """A connection inside a new snapshot. One that died while it lay idle is replaced."""
+        try:
+            with contextlib.suppress(IndexError):
+                while True:
+                    connection = self._free.pop()
+                    try:
+                        connection.execute(_SNAPSHOT)
+                    except psycopg.OperationalError:
+                        connection.close()
+                    else:
+                        return connection
+            connection = connect(self._conninfo)
+            connection.execute(_SNAPSHOT)
+        except psycopg.Error as error:
+            raise unavailable(error) from None
+        return connection
+
+    def _give_back(self, connection: psycopg.Connection[Any]) -> None:
+        try:
+            connection.execute(b"COMMIT")
+        except psycopg.Error:
+            connection.close()
+            return
+        self._free.append(connection)
+        if self._closed:
+            self.close()
+
+    def close(self) -> None:
+        """Connections in use close when they are given back."""
+        self._closed = True
+        with contextlib.suppress(IndexError):
+            while True:
+                self._free.pop().close()
+
+
+# --------------------------------------------------------------------------- writing
+
+
+class PostgresWriter:
+    """Threads that take work from one queue, each with a connection of its own."""
+
+    def __init__(
+        self,
+        conninfo: str,
+        statements: Statements,
+        files: DocumentFiles,
+        clock: Clock,
+        *,
+        threads: int,
+        queue_size: int = QUEUE_SIZE,
+    ) -> None:
+        self._queue = JobQueue(queue_size)
+        self._threads = [
+            threading.Thread(
+                target=_Worker(conninfo, statements, files, clock).work,
+                args=(self._queue,),
+                daemon=True,
+                name=f"xds-writer-{n}",
+            )
+            for n in range(threads)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def submit(self, work: Callable[[Transaction], T]) -> Future[T]:
+        return self._queue.put(work)
+
+    def close(self) -> None:
+        """Finish what is queued, close the connections."""
+        if self._queue.close(len(self._threads)):
+            for thread in self._threads:
+                thread.join()
+
+
+class _Lost(Exception):
+    """The connection was lost before COMMIT: nothing happened."""
+
+
+class _Worker:
+    """One thread's connection and how it runs a piece of work."""
+
+    def __init__(self, conninfo: str, statements: Statements, files: DocumentFiles, clock: Clock) -> None:
+        self._conninfo = conninfo
+        self._statements = statements
+        self._files = files
+        self._begin = partial(PostgresTransaction, locate=files.locate, clock=clock)
+        self._connection: psycopg.Connection[Any] | None = None
+
+    def work(self, queue: JobQueue) -> None:
+        while (job := queue.get()) is not None:
+            for begun in started([job]):
+                self._perform(begun)
+            del job  # it must not stay alive until the next one comes
+        self._drop()
+
+    def _perform(self, job: Job) -> None:
+        superfluous: list[str] = []
+        try:
+            value = self._run(job, superfluous)
+        except psycopg.Error as error:
+            Outcome(job, error=unavailable(error)).tell()
+        except BaseException as error:  # noqa: BLE001 - whatever it is, it belongs to whoever submitted the work
+            Outcome(job, error=error).tell()
+        else:
+            Outcome(job, value).tell()
+        if superfluous:
+            with contextlib.suppress(psycopg.Error, OSError):  # the sweep finds what stays
+                remove_unreferenced(self._files, PostgresSession(self._open(), self._statements), superfluous)
+
+    def _run(self, job: Job, superfluous: list[str]) -> Any:
+        """Run the work until it is committed or refused."""
+        for attempt in range(_RETRIES):
+            try:
+                return self._attempt(job, superfluous)
+            except _CONFLICTS:
+                time.sleep(random.uniform(0, 0.002 * 2**attempt))  # noqa: S311 - who meets again should not
+            except _Lost:
+                self._drop()
+                time.sleep(random.uniform(0, 0.05 * 2**attempt))  # noqa: S311
+        raise StoreUnavailable("the database does not let this work through: it was tried again and again")
+
+    def _attempt(self, job: Job, superfluous: list[str]) -> Any:
+        try:
+            connection = self._open()
+            cursor = connection.execute(_BEGIN)
+        except psycopg.OperationalError as error:
+            raise _Lost from error
+        cursor.nextset()
+        transaction_id = cursor.fetchone()[0]  # type: ignore[index]  # one row, always
+        transaction = self._begin(PostgresSession(connection, self._statements))
+        try:
+            value = job.work(transaction)
+        except BaseException as error:
+            self._roll_back(connection)
+            if isinstance(error, psycopg.OperationalError) and connection.closed:
+                raise _Lost from error
+            raise
+        if not self._commit(connection, transaction_id):
+            raise _Lost
+        superfluous += transaction.superfluous
+        return value
+
+    def _commit(self, connection: psycopg.Connection[Any], transaction_id: str) -> bool:
+        """Whether the transaction is committed; False when it is certain that it is not."""
+        if connection.info.transaction_status != pq.TransactionStatus.INTRANS:
+            self._roll_back(connection)  # the work swallowed an error: COMMIT would roll back and say nothing
+            raise StoreUnavailable("the work went on after the database had refused a statement")
+        try:
+            connection.execute(b"COMMIT")
+        except _CONFLICTS:
+            raise
+        except psycopg.OperationalError:
+            if not connection.closed:
+                raise
+            return self._happened(transaction_id)
+        return True
+
+    def _happened(self, transaction_id: str) -> bool:
+        """Whether a transaction whose COMMIT got no answer took place: ask until the server knows."""
+        end = time.monotonic() + _PATIENCE
+        while time.monotonic() < end:
+            try:
+                self._drop()
+                row = self._open().execute("SELECT pg_xact_status(%s::xid8)", (transaction_id,)).fetchone()
+            except psycopg.OperationalError:
+                row = None
+            if row is not None and row[0] in ("committed", "aborted"):
+                return bool(row[0] == "committed")
+            time.sleep(0.1)
+        raise StoreUnavailable("the connection to the database was lost: whether the work is done is not known")
+
+    def _open(self) -> psycopg.Connection[Any]:
+        if self._connection is None or self._connection.closed:
+            self._connection = connect(self._conninfo)
+        return self._connection
+
+    def _roll_back(self, connection: psycopg.Connection[Any]) -> None:
+        try:
+            connection.execute(b"ROLLBACK")
+        except psycopg.Error:
+            connection.close()
+
+    def _drop(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+
+def unavailable(error: psycopg.Error) -> StoreUnavailable:
+    """The error for the caller: SQLSTATE only, because psycopg's texts quote values."""
+    return StoreUnavailable(f"the database failed: {error.sqlstate or type(error).__name__}")
