@@ -72,6 +72,8 @@ def findings(
 ) -> Iterator[RegistryError]:
     """What speaks against the references of a submission for this patient (submit.md, 3, rows 15 to 23)."""
     references = tuple(references)
+    patients: dict[str, str | None] = {r.object_id: None for r in references}  # of what must be registered
+    patients.update({uuid: o.patient_id for uuid, o in found.items()})
     for reference in references:
         target = found.get(reference.object_id)
         if target is None:
@@ -80,25 +82,21 @@ def findings(
             expected = "a Folder" if reference.role is Role.FOLDER else "a DocumentEntry"
             yield _error(ErrorCode.REGISTRY_METADATA_ERROR, reference, f"is not {expected}")
         else:
-            yield from _state_findings(reference, target, found, patient_id)
+            yield from _state_findings(reference, target, patients.get(reference.other_end, patient_id))
     yield from _relationship_findings(reader, references, found)
 
 
-def _state_findings(
-    reference: Reference, target: StoredObject, found: Mapping[str, StoredObject], patient_id: str
-) -> Iterator[RegistryError]:
+def _state_findings(reference: Reference, target: StoredObject, other: str | None) -> Iterator[RegistryError]:
+    """``other`` is the patient at the other end, None when that end is not registered as it should be."""
     if target.status is not Status.APPROVED:
         if reference.role is Role.FOLDER:
             yield _error(ErrorCode.REGISTRY_METADATA_ERROR, reference, "is a Folder that is not Approved")
         else:
             yield _error(ErrorCode.REGISTRY_DEPRECATED_DOCUMENT, reference, "is Deprecated")
-    if reference.role is Role.MEMBER:
-        return  # a set may refer to another patient's entry (ITI TF-3, 4.1.4)
-    other = found.get(reference.other_end)
-    expected = patient_id if other is None or reference.role is Role.TARGET else other.patient_id
-    if target.patient_id != expected and not (reference.role is Role.CONTENT and other is not None):
-        # folder and content, both ends of a relationship; of two registered ends the folder's is reported
-        yield _error(ErrorCode.PATIENT_ID_DOES_NOT_MATCH, reference, "belongs to another patient")
+    # folder and content, and both ends of a relationship, are one patient's (submit.md, 3, rows 17 and 21);
+    # a set may refer to another patient's entry (ITI TF-3, 4.1.4)
+    if reference.role is not Role.MEMBER and other is not None and target.patient_id != other:
+        yield _error(ErrorCode.PATIENT_ID_DOES_NOT_MATCH, reference, "belongs to another patient than its other end")
 
 
 def _relationship_findings(
