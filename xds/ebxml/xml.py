@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import codecs
 import re
+from random import randrange
 from threading import Thread, local
 from typing import Final
 
@@ -24,7 +25,7 @@ MAX_REFERENCES: Final = 400_000  # "&" characters: character references and the 
 # libxml2 refuses a text of more than 10 million bytes and a depth of more than 256; for messages that are longer than
 # that (a document inline as base64) the limits are 1 GB and 2048
 _LONG: Final = 10_000_000
-# a message with more tags and attributes than this is parsed in a thread of its own, see _parse_apart
+# a message with more tags and attributes than this is parsed in a thread of its own, see _Thread
 _FEW_NODES: Final = 10_000
 
 # Every root element we write declares these, so that fragments can be joined under it unchanged
@@ -66,9 +67,9 @@ def parse(
     if _DOCTYPE(data):
         raise MalformedMessage("the XML has a document type declaration, which is not accepted")
     if len(data) < 2 * _FEW_NODES:  # too short to pass a limit on counts: each tag or attribute takes two bytes or more
-        return _parse(data, _PARSERS.parser)
+        return _THREAD.parse(data)
     nodes = _checked_counts(data, max_size, max_tags, max_attributes)
-    return _parse(data, _PARSERS.parser) if nodes < _FEW_NODES and len(data) < _LONG else _parse_apart(data)
+    return _THREAD.parse(data) if nodes < _FEW_NODES and len(data) < _LONG else _parse_apart(data)
 
 
 def _checked_counts(data: bytes, max_size: int, max_tags: int, max_attributes: int) -> int:
@@ -89,11 +90,53 @@ def _checked_counts(data: bytes, max_size: int, max_tags: int, max_attributes: i
 _DOCTYPE: Final = re.compile(rb"(?:\s+|<\?.*?\?>|<!--.*?-->)*+<!DOCTYPE", re.DOTALL | re.IGNORECASE).match
 
 
-class _Parsers(local):
-    """A parser per thread: lxml serialises the use of a shared one."""
+class _Thread(local):
+    """The parser of a thread (lxml serialises the use of a shared one), and how much memory its names take.
+
+    lxml keeps every name and namespace it has met for as long as the thread lives. Messages have a few hundred; whoever
+    invents new ones in each could fill the memory of the threads that serve. So names are counted in one message out of
+    about ``_SAMPLE``, and a thread that has met too many parses no more: messages are then parsed apart.
+    """
 
     def __init__(self) -> None:
         self.parser = _parser(long=False)
+        self.grown = 0  # estimate of bytes
+        self.worn = False
+        self._seen: set[str | bytes] = set()
+        self._turn = randrange(_SAMPLE)  # noqa: S311  # not to be guessed from outside is enough
+
+    def parse(self, data: bytes) -> etree._Element:
+        if self.worn:
+            return _parse_apart(data)
+        try:
+            root = _parse(data, self.parser)
+        except MalformedMessage:  # its names were kept all the same
+            self._grow(8 * len(data))
+            raise
+        if self._turn:
+            self._turn -= 1
+        else:
+            self._sample(root)
+        return root
+
+    def _sample(self, root: etree._Element) -> None:
+        self._turn = randrange(2 * _SAMPLE)  # noqa: S311
+        names: set[str | bytes] = {str(uri) for _, uri in etree.iterwalk(root, events=("start-ns",))}
+        for element in root.iter():
+            names.add(str(element.tag))
+            names.update(element.keys())
+        names -= self._seen
+        self._grow(_SAMPLE * sum(len(name) + 60 for name in names))  # 60: an entry of libxml2's dictionary
+        if len(self._seen) < 10_000:
+            self._seen |= names
+
+    def _grow(self, size: int) -> None:
+        self.grown += size
+        self.worn = self.grown > _WORN
+
+
+_SAMPLE: Final = 64
+_WORN: Final = 64 * 2**20
 
 
 def _parser(*, long: bool) -> etree.XMLParser:
@@ -110,7 +153,7 @@ def _parser(*, long: bool) -> etree.XMLParser:
     )
 
 
-_PARSERS: Final = _Parsers()
+_THREAD: Final = _Thread()
 
 
 def _parse(data: bytes, parser: etree.XMLParser) -> etree._Element:
@@ -129,10 +172,9 @@ _RESOURCE_LIMIT: Final = 114  # XML_ERR_RESOURCE_LIMIT of libxml2
 
 
 def _parse_apart(data: bytes) -> etree._Element:
-    """As ``_parse``, in a thread that ends with it.
+    """As ``_parse``, in a thread that ends with it, and takes the names it has met with it (see ``_Thread``).
 
-    lxml keeps every name it has met for as long as the thread lives that parsed it: messages full of invented names
-    would fill the memory of the threads that serve. A new thread costs less than a twentieth of parsing such a message.
+    A new thread costs 50 to 100 microseconds.
     """
     outcome: list[etree._Element | MalformedMessage] = []
 
