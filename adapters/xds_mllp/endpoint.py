@@ -17,7 +17,7 @@ import secrets
 import traceback
 from collections import Counter
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future, wait
 from datetime import UTC, datetime
 from itertools import count
 from threading import Lock
@@ -68,6 +68,28 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
+class Pending:
+    """An answer that is known when ``future`` is done."""
+
+    __slots__ = ("_endpoint", "_request", "_row", "future")
+
+    def __init__(self, endpoint: Endpoint, row: Hl7v2Transaction, request: Hl7v2Request, future: Future[Any]) -> None:
+        self._endpoint = endpoint
+        self._row = row
+        self._request = request
+        self.future = future
+
+    def answer(self) -> Answer:
+        """The answer; call it when ``future`` is done. Does not raise."""
+        return self._endpoint.done(self._row, self._request, self.future)
+
+    def wait(self, timeout: float | None = None) -> Answer:
+        """Wait for it. TimeoutError only when ``timeout`` seconds are given."""
+        if not wait([self.future], timeout).done:
+            raise TimeoutError
+        return self.answer()
+
+
 class Endpoint:
     """Answers HL7 v2 messages on behalf of the actors of a server. Thread-safe.
 
@@ -107,10 +129,10 @@ class Endpoint:
     def respond(self, data: bytes, *, timeout: float | None = None) -> Answer:
         """The answer to one message, which is on disk by then. TimeoutError only when ``timeout`` seconds are given."""
         answer = self.start(data)
-        return answer.result(timeout) if isinstance(answer, Future) else answer
+        return answer.wait(timeout) if isinstance(answer, Pending) else answer
 
-    def start(self, data: bytes) -> Answer | Future[Answer]:
-        """As ``respond``; a Future when the effect is still on its way to the disk. The Future has no exception."""
+    def start(self, data: bytes) -> Answer | Pending:
+        """As ``respond``, but does not wait for the disk: the answer, or where it will come from."""
         if is_batch(data):
             return self._batch(data)
         feed = self._feeds.of_bytes(data)
@@ -128,9 +150,9 @@ class Endpoint:
                 _validate(message)
             request = Hl7v2Request(message, header, feed)
             result = row.perform(self._actors, row.decode_request(request))
-            if isinstance(result, Future):
-                return self._later(result, row, request)
-            return self._done(row, request, result)
+            return (
+                Pending(self, row, request, result) if isinstance(result, Future) else self.done(row, request, result)
+            )
         except Exception as error:  # noqa: BLE001  # the one place that turns every error into an answer
             return self._failed(data, header, feed, error)
 
@@ -165,23 +187,15 @@ class Endpoint:
         self._count(f"unknown trigger ADT^{trigger}")
         return None
 
-    def _later(self, result: Future[Any], row: Hl7v2Transaction, request: Hl7v2Request) -> Answer | Future[Answer]:
-        answer: Future[Answer] = Future()
-        answer.set_running_or_notify_cancel()
-
-        def finish(done: Future[Any]) -> None:
-            try:
-                answer.set_result(self._done(row, request, done.result()))
-            except BaseException as error:  # noqa: BLE001  # whatever became of the work, its sender gets an answer
-                answer.set_result(self._failed(b"", request.header, request.feed, error))
-
-        result.add_done_callback(finish)
-        return answer
-
-    def _done(self, row: Hl7v2Transaction, request: Hl7v2Request, result: Any) -> Answer:
-        if row.encode_response is not None:
-            return (row.encode_response(request, result, self._control_id(), self._time()),)
-        return self._answer(request.header, request.feed, AckCode.AA)
+    def done(self, row: Hl7v2Transaction, request: Hl7v2Request, result: Any) -> Answer:
+        """The answer to a request whose work is finished; ``result`` may be its Future."""
+        try:
+            value = result.result() if isinstance(result, Future) else result
+            if row.encode_response is not None:
+                return (row.encode_response(request, value, self._control_id(), self._time()),)
+            return self._answer(request.header, request.feed, AckCode.AA)
+        except (Exception, CancelledError) as error:  # noqa: BLE001  # whatever became of it, its sender gets an answer
+            return self._failed(b"", request.header, request.feed, error)
 
     def _answer(self, header: Header, feed: Feed, code: AckCode, errors: Sequence[Hl7Error] = ()) -> Answer:
         self._count(code)

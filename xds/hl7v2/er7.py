@@ -110,7 +110,10 @@ class Field(Repetition):
     def __init__(self, whole: str, d: Delimiters = STANDARD, charset: str = "utf-8") -> None:
         self.whole = whole
         cut = whole.find(d.repetition) if d.repetition else -1
-        super().__init__(whole if cut < 0 else whole[:cut], d, charset)
+        self.raw = whole if cut < 0 else whole[:cut]
+        self.delimiters = d
+        self.charset = charset
+        self._components = None
 
     @property
     def repetitions(self) -> list[Repetition]:
@@ -135,15 +138,15 @@ class Field(Repetition):
 class Segment:
     """One segment. ``segment[n]`` is field n, empty when it is not there; ``segment.raw(n)`` is its undivided text."""
 
-    __slots__ = ("_charset", "_d", "_fields", "id", "text")
+    __slots__ = ("_charset", "_d", "_fields", "id", "line")
 
-    def __init__(self, text: str, d: Delimiters = STANDARD, charset: str = "utf-8") -> None:
-        self.text = text
+    def __init__(self, line: str, d: Delimiters = STANDARD, charset: str = "utf-8") -> None:
+        self.line = line
         self._d = d
         self._charset = charset
-        if text.count(d.field) > MAX_FIELDS:
+        if line.count(d.field) > MAX_FIELDS:
             raise MessageTooLarge(f"a segment has more than {MAX_FIELDS} fields")
-        fields = text.split(d.field)
+        fields = line.split(d.field)
         self.id = fields[0]
         if self.id in _SHIFTED:
             fields.insert(1, d.field)
@@ -153,6 +156,11 @@ class Segment:
         """A field as it stands: escaped, with all its delimiters."""
         fields = self._fields
         return fields[field] if field < len(fields) else ""
+
+    def text(self, field: int) -> str:
+        """Component 1 of the first repetition of a field, trimmed: what ``segment[n][1]`` gives, quickly."""
+        raw = self.raw(field)
+        return raw if raw.isalnum() or not raw else self[field][1].strip()
 
     def __getitem__(self, field: int) -> Field:
         fields = self._fields

@@ -275,14 +275,14 @@ def read_demographics(pid: Segment) -> Demographics:
     values: dict[str, Any] = {}
     deleted: list[str] = []
     for number in range(5, min(len(pid), _LAST_PID) + 1):
-        if not pid.raw(number) or number not in _PID:
+        raw = pid.raw(number)
+        if not raw or number not in _PID:
             continue
         attribute, read, _ = _PID[number]
-        field = pid[number]
-        if field.is_null:
+        if raw == NULL:
             deleted.append(attribute)
         else:
-            values[attribute] = read(field)
+            values[attribute] = pid.text(number) if read is _component_1 else read(pid[number])
     return Demographics(**values, deleted=frozenset(deleted)) if deleted else Demographics(**values)
 
 

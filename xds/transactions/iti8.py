@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import replace
-from typing import Any, Final, Protocol, runtime_checkable
+from typing import Any, Final
 
 from xds.datatypes.hl7 import CX, HD, XPN
 from xds.hl7v2.er7 import Field, Message, message, segment
@@ -30,13 +30,6 @@ from xds.vocab.hl7 import STRUCTURES, FeedEvent, Hl7ErrorCode, charset_of
 
 # read into the value, but no actor here merges yet: refused rather than acknowledged without effect
 _NOT_PERFORMED: Final = frozenset({FeedEvent.MERGE})
-
-
-@runtime_checkable
-class FeedReceiver(Protocol):
-    """An actor that takes identity feeds. It may return a Future that is done when the effect is on disk."""
-
-    def apply_feed(self, feed: IdentityFeed) -> Any: ...
 
 
 # --------------------------------------------------------------------------- message → value
@@ -65,9 +58,9 @@ def decode_request(request: Hl7v2Request) -> IdentityFeed:
         receiving_application=read_hd(msh[5]),
         receiving_facility=read_hd(msh[6]),
         control_id=str(msh[10]),
-        message_time=msh[7][1],
-        recorded_time=evn[2][1] if evn else "",
-        occurred_time=evn[6][1] if evn else "",
+        message_time=msh.text(7),
+        recorded_time=evn.text(2) if evn else "",
+        occurred_time=evn.text(6) if evn else "",
     )
 
 
@@ -125,13 +118,15 @@ def _hd(value: HD) -> tuple[str, str, str]:
 
 
 def perform(actors: Sequence[object], feed: IdentityFeed) -> list[Any] | Future[list[Any]]:
-    """Hand the event to every actor that takes feeds, in order; what each did.
+    """Hand the event to ``apply_feed`` of every actor that has one, in order; what each did.
 
-    A Future when one of them gave one: done when all are. The first failure is the failure of the whole.
+    An actor may return a Future that is done when the effect is on disk; then so do we: done when all are. The first
+    failure is the failure of the whole.
     """
     if feed.event in _NOT_PERFORMED:
         raise reject(Hl7ErrorCode.UNSUPPORTED_EVENT_CODE, Location("MSH", 1, 9, 1, 2), "merging is not supported")
-    results = [actor.apply_feed(feed) for actor in actors if isinstance(actor, FeedReceiver)]
+    receivers = [getattr(actor, "apply_feed", None) for actor in actors]
+    results = [apply_feed(feed) for apply_feed in receivers if apply_feed is not None]
     pending = [result for result in results if isinstance(result, Future)]
     return _together(results, pending) if pending else results
 
