@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final
 from urllib.parse import unquote, urlsplit
@@ -21,6 +20,8 @@ from xds.stores.reader import Session
 from xds.stores.statements import Statements
 from xds.stores.store import SqlStore, remove_unreferenced, system_clock
 from xds.stores.transaction import SqlTransaction
+from xds.stores.writer import Writer
+from xds.stores.writer_process import RemoteWriter, SharedWriter
 
 LOCK_SUFFIX: Final = ".lock"
 
@@ -31,18 +32,24 @@ def open_store(
     documents: str | os.PathLike[str],
     clock: Clock = system_clock,
     sweep: bool = True,
+    shared: bool = False,
+    writer: bool = True,
 ) -> SqlStore:
     """The store at ``database``: ``sqlite:///…`` or a path, ``postgresql+psycopg://…``. Tables are made or migrated.
 
     ``documents`` is the folder for document files: a path, or a ``file:///…`` URL. ``sweep`` looks in the background
-    for files a crash left there. An SQLite store belongs to the one process that opened it; others join it with
-    :func:`xds.stores.writer_process.join_store`. StoreUnavailable says what is wrong.
+    for files a crash left there. StoreUnavailable says what is wrong.
+
+    An SQLite store belongs to one process, the writer; a second one that opens it is refused. With ``shared`` the
+    writer takes work from other processes, and these open the same store with ``writer=False``: they read by
+    themselves and hand their work over. On PostgreSQL every process is its own writer and neither makes a difference.
     """
     url = _database_url(database)
     files = DocumentFiles(documents_folder(documents))
     try:
         if url.get_backend_name() == "sqlite":
-            store = _open_sqlite(url, files, clock)
+            path = sqlite_path(url)
+            store = _own_sqlite(path, files, clock, shared=shared) if writer else _join_sqlite(path, files)
         else:
             from xds.stores.postgres import open_postgres
 
@@ -50,37 +57,46 @@ def open_store(
     except BaseException:
         files.close()
         raise
-    if sweep:
+    if sweep and writer:
         store.sweep_in_background()
     return store
 
 
-def _open_sqlite(url: URL, files: DocumentFiles, clock: Clock) -> SqlStore:
-    path = sqlite_path(url)
+def _own_sqlite(path: str, files: DocumentFiles, clock: Clock, *, shared: bool) -> SqlStore:
     sqlite.ensure_usable(path)
     lock = _own(path)
     try:
         migrate(URL.create("sqlite+pysqlite", database=path))
         statements = Statements("sqlite")
-        writer = sqlite.SqliteWriter(
+        writer: Writer = sqlite.SqliteWriter(
             path,
             statements,
             partial(begin, files, clock),
-            released=partial(_released, files),
+            released=partial(remove_unreferenced, files),
         )
+        if shared:
+            writer = SharedWriter(writer, path)
     except BaseException:
         lock.release()
         raise
     readers = sqlite.SqliteReaders(path, statements)
-    return SqlStore(url=str(url), writer=writer, readers=readers, documents=files, on_close=lock.release)
+    return SqlStore(url=f"sqlite:///{path}", writer=writer, readers=readers, documents=files, on_close=lock.release)
 
 
 def begin(files: DocumentFiles, clock: Clock, session: Session) -> SqlTransaction:
     return SqlTransaction(session, files.locate, clock)
 
 
-def _released(files: DocumentFiles, session: Session, paths: Sequence[str]) -> None:
-    remove_unreferenced(files, session, paths)
+def _join_sqlite(path: str, files: DocumentFiles) -> SqlStore:
+    """The store of a process that is not the writer."""
+    writer = RemoteWriter(path)
+    try:
+        check(URL.create("sqlite+pysqlite", database=path))
+    except BaseException:
+        writer.close()
+        raise
+    readers = sqlite.SqliteReaders(path, Statements("sqlite"))
+    return SqlStore(url=f"sqlite:///{path}", writer=writer, readers=readers, documents=files)
 
 
 def _own(path: str) -> FileLock:
@@ -124,7 +140,3 @@ def documents_folder(documents: str | os.PathLike[str]) -> str:
     if parts.scheme != "file" or parts.netloc not in ("", "localhost"):
         raise StoreUnavailable("documents are kept in a folder: a path or file:///…")
     return unquote(parts.path)
-
-
-Begin = Callable[[Session], SqlTransaction]
-__all__ = ["begin", "check", "open_store", "sqlite_path"]
