@@ -236,7 +236,7 @@ class SoapApp:
                 await send({"type": "http.response.body", "body": chunk, "more_body": True})
         except Exception as error:
             log.error("an answer broke off: %s", type(error).__name__)
-            raise ResponseBroken("an answer could not be finished") from error
+            raise ResponseBroken("an answer could not be finished") from None
         finally:
             gone.cancel()
             _submit(self._pool, partial(_close, chunks))

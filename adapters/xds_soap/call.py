@@ -10,6 +10,8 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
+from lxml import etree
+
 from xds.errors import (
     MalformedMessage,
     MessageTooLarge,
@@ -125,10 +127,10 @@ class Call:
         """The body is complete: read it and let the actor work. Pending: its result is not on disk yet."""
         self._started = self._services.clock()
         try:
-            route, request = self._understand()
+            route, payload, request = self._understand()
         except Exception as error:  # noqa: BLE001 - the one place that turns what went wrong into SOAP
             return self.refuse(error)
-        self._staging.hand_over()
+        self._staging.hand_over(payload)
         try:
             result = route.transaction.perform(route.actor, request)
             if isinstance(result, Future):
@@ -145,7 +147,7 @@ class Call:
 
     # ------------------------------------------------------------------- from bytes to the actor's argument
 
-    def _understand(self) -> tuple[Route, Any]:
+    def _understand(self) -> tuple[Route, etree._Element, Any]:
         envelope = self._envelope()
         self._headers = envelope.headers
         route = self._route(envelope)
@@ -160,7 +162,7 @@ class Call:
             )
         self._transaction = route.transaction
         request = route.transaction.decode_request(SoapRequest(payload, self._staging.parts, self._staging))
-        return route, request
+        return route, payload, request
 
     def _envelope(self) -> Envelope:
         if self._inflate is not None:

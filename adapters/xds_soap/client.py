@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import ssl
-import weakref
 from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Final
@@ -124,8 +123,7 @@ class SoapExchange:
         except BaseException:
             staging.discard()
             raise
-        # files of parts that nobody asked for go when the answer is forgotten
-        weakref.finalize(staging.parts, staging.forget(), staging.parts.asked)
+        staging.hand_over(body)
         return IncomingResponse(body, staging.parts)
 
     def _body(self, root: etree._Element, message_id: str) -> etree._Element:

@@ -108,7 +108,7 @@ class PackageReader:
         self._part = None
         decoder.finish()
         if stage is not None:
-            self._staging.close_part(own_id, stage)
+            self._staging.close_part(own_id)
 
     def _write_root(self, data: bytes | memoryview) -> None:
         assert self._root is not None

@@ -60,17 +60,21 @@ class Addressed:
 def build(
     target: Addressed,
     action: str,
-    body: Iterable[bytes | Include],
+    body: Sequence[bytes | Include],
     parts: Sequence[OutgoingPart] = (),
     *,
     status: int = 200,
     blocks: bytes = b"",
 ) -> SoapReply:
-    """An envelope around ``body``, as a package with ``parts`` or plain with the documents as base64."""
+    """An envelope around ``body``, as a package with ``parts`` or plain with the documents as base64.
+
+    Without ``parts`` the package has those that the body includes.
+    """
     head = envelope.opening(
         action, message_id=envelope.new_message_id(), relates_to=target.relates_to, to=target.to, blocks=blocks
     )
     if target.mtom:
+        parts = parts or [piece.part for piece in body if isinstance(piece, Include)]
         kind, pieces = package((head, *included(body), CLOSE), parts)
     else:
         kind, pieces = SOAP_TYPE, [head, *inlined(body), CLOSE]

@@ -1,4 +1,4 @@
-"""The document bytes of one request: staged as they come, given to the transaction, or discarded.
+"""The document bytes of one message: staged as they come, given to who reads the message, or discarded.
 
 Until the actor is called the request owns what it staged, and any failure discards all of it. From then on the actor
 owns the documents (a registry that did not answer may yet have them), and only the parts that the envelope never
@@ -7,96 +7,59 @@ referred to are discarded.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Set
+from collections.abc import Callable, Iterator
+from typing import Final
 from urllib.parse import unquote
 
+from lxml import etree
+
 from xds.ports import Stage, StagedDocument
+from xds.vocab.namespaces import XOP
 
-
-class StagedParts(Mapping[str, StagedDocument]):
-    """MTOM parts by Content-ID, without brackets; remembers which ones were asked for.
-
-    An id is found as it stands and with its percent-codes undone: RFC 2392 codes only the ``cid:`` side, WCF does so,
-    CXF codes the Content-ID header as well.
-    """
-
-    def __init__(self) -> None:
-        self._parts: dict[str, StagedDocument] = {}
-        self._plain: dict[str, str] = {}  # decoded id -> id
-        self._asked: set[str] = set()
-
-    def add(self, content_id: str, document: StagedDocument) -> None:
-        self._parts[content_id] = document
-        self._plain.setdefault(unquote(content_id), content_id)
-
-    def _find(self, content_id: str) -> str | None:
-        if content_id in self._parts:
-            return content_id
-        return self._plain.get(content_id) or self._plain.get(unquote(content_id))
-
-    def __getitem__(self, content_id: str) -> StagedDocument:
-        found = self._find(content_id)
-        if found is None:
-            raise KeyError(content_id)
-        self._asked.add(found)
-        return self._parts[found]
-
-    def __contains__(self, content_id: object) -> bool:
-        return isinstance(content_id, str) and self._find(content_id) is not None
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._parts)
-
-    def __len__(self) -> int:
-        return len(self._parts)
-
-    @property
-    def asked(self) -> Set[str]:
-        """The Content-IDs of the parts that were asked for, growing."""
-        return self._asked
+_INCLUDE: Final = f"{{{XOP}}}Include"
 
 
 class Staging:
-    """What one request has staged. Not thread-safe: a request is worked on by one thread at a time."""
+    """What one message has staged. Not thread-safe: a message is worked on by one thread at a time."""
 
     def __init__(self, stage: Callable[[], Stage]) -> None:
         self._stage = stage
-        self._stages: list[tuple[str, Stage]] = []
-        self.parts = StagedParts()
+        self._inline: list[Stage] = []
+        self._stages: dict[str, Stage] = {}
+        self.parts: dict[str, StagedDocument] = {}  # by Content-ID, without brackets
 
     def __call__(self) -> Stage:
         """A stage for a document that stands inline."""
-        return self._open("")
-
-    def _open(self, content_id: str) -> Stage:
         stage = self._stage()
-        self._stages.append((content_id, stage))
+        self._inline.append(stage)
         return stage
 
     def open_part(self, content_id: str) -> Stage:
         """A stage for a part; ``close_part`` makes it available under its Content-ID."""
-        return self._open(content_id)
+        stage = self._stages[content_id] = self._stage()
+        return stage
 
-    def close_part(self, content_id: str, stage: Stage) -> None:
-        self.parts.add(content_id, stage.finish())
+    def close_part(self, content_id: str) -> None:
+        self.parts[content_id] = self._stages[content_id].finish()
 
     def discard(self) -> None:
-        """Forget everything: the request failed before an actor saw it."""
-        stages, self._stages = self._stages, []
-        for _, stage in stages:
+        """Forget everything: nobody has read the message."""
+        stages = [*self._stages.values(), *self._inline]
+        self._stages, self._inline = {}, []
+        for stage in stages:
             stage.discard()
 
-    def hand_over(self) -> None:
-        """The actor is about to be called with the documents; parts that nobody asked for go."""
-        self.forget()(self.parts.asked)
+    def hand_over(self, payload: etree._Element) -> None:
+        """Somebody is about to read ``payload`` and the documents it refers to; the other parts go."""
+        stages, self._stages, self._inline = self._stages, {}, []
+        if stages:
+            for content_id in stages.keys() - set(_referred(payload)):
+                stages[content_id].discard()
 
-    def forget(self) -> Callable[[Collection[str]], None]:
-        """Own nothing any more. What comes back discards all parts but those whose Content-IDs it is given."""
-        stages, self._stages = self._stages, []
 
-        def discard_others(asked: Collection[str]) -> None:
-            for content_id, stage in stages:
-                if content_id and content_id not in asked:
-                    stage.discard()
-
-        return discard_others
+def _referred(payload: etree._Element) -> Iterator[str]:
+    """The Content-IDs that Includes may mean: as they stand, and with their percent-codes undone (RFC 2392)."""
+    for include in payload.iter(_INCLUDE):
+        href = include.get("href", "").strip()[4:].strip("<> \t\r\n")
+        yield href
+        yield unquote(href)

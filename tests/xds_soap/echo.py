@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import unquote
 from xml.sax.saxutils import escape, quoteattr
 
 from xds.errors import MalformedMessage, RegistryError
@@ -95,9 +96,10 @@ def decode(request: SoapRequest) -> Echoed:
         include = element.find(f"{{{XOP}}}Include")
         if include is not None:
             href = include.get("href", "").removeprefix("cid:")
-            if href not in request.parts:
+            found = request.parts.get(href) or request.parts.get(unquote(href))
+            if found is None:
                 raise MalformedMessage("an Include has no part")
-            documents.append(request.parts[href])
+            documents.append(found)
         else:
             stage = request.stage()
             stage.write(base64.b64decode(element.text or ""))
@@ -164,8 +166,12 @@ class Served:
 
 
 def served(**options: Any) -> Served:
+    return served_with(*TRANSACTIONS, **options)
+
+
+def served_with(*rows: Transaction, **options: Any) -> Served:
     actor, store = EchoActor(), EchoStore()
-    endpoint = SoapEndpoint({Actor.DOCUMENT_REPOSITORY: actor}, store, transactions=TRANSACTIONS, **options)
+    endpoint = SoapEndpoint({Actor.DOCUMENT_REPOSITORY: actor}, store, transactions=rows, **options)
     return Served(endpoint, actor, store)
 
 
