@@ -44,12 +44,15 @@ class Parts:
         self.store.close()
 
 
-def open_parts(settings: Settings, store: SqlStore | None = None) -> Parts:
-    """Put the actors on a store (``store``, or the one the settings name); raises StartError."""
+def open_parts(settings: Settings, *, writer: bool = True) -> Parts:
+    """Open the store and put the actors on it; raises StartError.
+
+    With ``writer`` off the process leaves the writing of an embedded store to the one that called ``open_writer``.
+    """
     codes = _codes(settings)
     if settings.matching not in ("off", BY_KEY["matching"].default):
         log.warning("matching = %s has no effect: there is no PIX manager yet", settings.matching)
-    store = store or open_database(settings)
+    store = _open(settings, writer=writer, shared=False)
     registry = DocumentRegistry(
         store,
         domain=AffinityDomain(
@@ -92,14 +95,18 @@ def _codes(settings: Settings) -> CodeTable | None:
 # --------------------------------------------------------------------------- the store
 
 
-def open_database(settings: Settings) -> SqlStore:
-    """The store of a process that writes by itself; raises StartError."""
-    make_folders(settings)
-    with explained(settings):
-        return open_store(settings.database, documents=settings.documents)
+def open_writer(settings: Settings) -> SqlStore:
+    """The store of the process that writes for others; raises StartError."""
+    return _open(settings, writer=True, shared=True)
 
 
-def make_folders(settings: Settings) -> None:
+def _open(settings: Settings, *, writer: bool, shared: bool) -> SqlStore:
+    _make_folders(settings)
+    with _explained(settings):
+        return open_store(settings.database, documents=settings.documents, writer=writer, shared=shared)
+
+
+def _make_folders(settings: Settings) -> None:
     for flag, folder in (("--data", settings.data), ("--documents", settings.documents)):
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -108,7 +115,7 @@ def make_folders(settings: Settings) -> None:
 
 
 @contextmanager
-def explained(settings: Settings) -> Iterator[None]:
+def _explained(settings: Settings) -> Iterator[None]:
     """What opening a store may raise, as a StartError that says what to change."""
     try:
         yield

@@ -62,7 +62,8 @@ class Supervisor:
     async def _all_ready(self, first: list[asyncio.Future[None]]) -> None:
         everyone = asyncio.gather(*first)
         stopping = asyncio.create_task(self._stop.wait())
-        await asyncio.wait({everyone, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        tasks: set[asyncio.Future[Any]] = {everyone, stopping}
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
         if everyone.done():
             everyone.result()

@@ -225,7 +225,7 @@ def test_a_password_in_the_url_of_a_database_is_not_printed(tmp_path: Path) -> N
     [
         ("codes.xml", "<Codes><"),
         ("codes.toml", "classCode = 3"),
-        ("codes.toml", "clasCode = []"),
+        ("codes.toml", "clasCode = [{code = '1', scheme = '2'}]"),
         ("absent.toml", None),
     ],
 )
