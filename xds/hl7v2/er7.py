@@ -27,6 +27,7 @@ MAX_FIELDS: Final = 2_000
 MAX_REPETITIONS: Final = 2_000
 NULL: Final = '""'  # "delete what you hold", ITI TF-2 C.2.6; an empty field says "leave it as it is"
 
+_UNDIVIDED: Final = Delimiters("\r", "\r", "\r", "", "")
 _NOTHING: Final = [""] * 32
 _SHIFTED: Final = frozenset({"MSH", "FHS", "BHS"})  # the separator itself is their field 1
 _BOM: Final = b"\xef\xbb\xbf"
@@ -164,6 +165,8 @@ class Segment:
 
     def __getitem__(self, field: int) -> Field:
         fields = self._fields
+        if field < 3 and self.id in _SHIFTED:  # the delimiters themselves divide nothing
+            return Field(self.raw(field), _UNDIVIDED, self._charset)
         return Field(fields[field] if field < len(fields) else "", self._d, self._charset)
 
     def __len__(self) -> int:
