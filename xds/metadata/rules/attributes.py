@@ -89,10 +89,10 @@ SLOTS: Final = (
     _ss("submissionTime", 11, SlotName.SUBMISSION_TIME, "RRRR", check=values.dtm),
     # the registry overrides it, so its form does not matter
     _fd("lastUpdateTime", 6, SlotName.LAST_UPDATE_TIME),
-    # the values of the next five are looked at where their associations are: structure, ITI-57
-    _as("submissionSetStatus", "4.2.2.1", SlotName.SUBMISSION_SET_STATUS),
+    # what they must say on which Association is for structure, and for ITI-57
+    _as("submissionSetStatus", "4.2.2.1", SlotName.SUBMISSION_SET_STATUS, check=values.submission_set_status),
     _as("previousVersion", "4.2.2.1", SlotName.PREVIOUS_VERSION),
-    _as("associationPropagation", "4.2.2.1", SlotName.ASSOCIATION_PROPAGATION),
+    _as("associationPropagation", "4.2.2.1", SlotName.ASSOCIATION_PROPAGATION, check=values.yes_or_no),
     _as("originalStatus", "4.2.2.3", SlotName.ORIGINAL_STATUS),
     _as("newStatus", "4.2.2.3", SlotName.NEW_STATUS),
 )

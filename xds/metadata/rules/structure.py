@@ -125,9 +125,6 @@ SET_CONTENT: Final = Rule(
 STATUS_REQUIRED: Final = Rule(
     "Association.submissionSetStatus: required", AS, "submissionSetStatus", _MEMBERS, "is missing"
 )
-STATUS_VALUE: Final = Rule(
-    "Association.submissionSetStatus: value", AS, "submissionSetStatus", _MEMBERS, "is neither Original nor Reference"
-)
 STATUS_ORIGINAL: Final = Rule(
     "Association.submissionSetStatus: Original",
     AS,
@@ -150,9 +147,6 @@ STATUS_UNUSED: Final = Rule(
     _MEMBERS,
     "has no meaning on this Association",
     tolerated=True,
-)
-PROPAGATION_VALUE: Final = Rule(
-    "Association.associationPropagation: value", AS, "associationPropagation", _MEMBERS, "is neither yes nor no"
 )
 RELATION_SOURCE: Final = Rule(
     "Association: relationship source",
@@ -200,7 +194,7 @@ STRUCTURE_RULES: Final = (
     UNIQUE_IDS_UNIQUE, ONE_PATIENT,
     ENTRY_SUBMITTED, FOLDER_SUBMITTED, MEMBERSHIP_SUBMITTED, ASSOCIATION_TYPE, SOURCE_REQUIRED, TARGET_REQUIRED,
     ENDS_DIFFER, SYMBOL_RESOLVES, REFERENCE_FORM, SET_IS_NO_TARGET, MEMBER_SOURCE, FOLDER_CONTENT, SET_CONTENT,
-    STATUS_REQUIRED, STATUS_VALUE, STATUS_ORIGINAL, STATUS_REFERENCE, STATUS_UNUSED, PROPAGATION_VALUE, RELATION_SOURCE,
+    STATUS_REQUIRED, STATUS_ORIGINAL, STATUS_REFERENCE, STATUS_UNUSED, RELATION_SOURCE,
     RELATION_SOURCE_KIND, RELATION_TARGET_KIND, RELATION_TARGET, SNAPSHOT_SOURCE, DOCUMENTATION, DOCUMENTATION_UNUSED,
 )  # fmt: skip
 
@@ -211,7 +205,6 @@ _DOCUMENTED: Final = frozenset(
 _RELATIONSHIPS: Final = _DOCUMENTED | {AssociationType.SIGNS, AssociationType.IS_SNAPSHOT_OF}
 _OF_REGISTERED: Final = frozenset((AssociationType.RPLC, AssociationType.XFRM_RPLC, AssociationType.IS_SNAPSHOT_OF))
 _OF_UPDATES: Final = frozenset((AssociationType.UPDATE_AVAILABILITY_STATUS, AssociationType.SUBMIT_ASSOCIATION))
-_STATUSES: Final = ("Original", "Reference")
 
 
 def check_structure(submission: Submission, profile: Profile, report: Report) -> None:
@@ -234,7 +227,7 @@ def check_structure(submission: Submission, profile: Profile, report: Report) ->
     for obj in objects:
         if obj.kind is AS:
             links.add(obj)
-    if len(sets) == 1 and profile is not Profile.UPDATE:
+    if len(sets) == 1 and sets[0].id and profile is not Profile.UPDATE:
         links.check_membership(objects, sets[0])
 
 
@@ -317,9 +310,6 @@ class _Links:
                 self._add_relationship(association, kind, *ends)
         elif not (self.update and kind in _OF_UPDATES):
             self.report.add(ASSOCIATION_TYPE, association, kind)
-        propagation = association.slots.get(SlotName.ASSOCIATION_PROPAGATION)
-        if propagation and propagation[0] not in ("yes", "no"):
-            self.report.add(PROPAGATION_VALUE, association, shown(propagation))
 
     def _check_documentation(self, association: RegistryObject, rule: Rule) -> None:
         for classification in association.classifications:
@@ -375,8 +365,6 @@ class _Links:
         if not status or not status[0]:
             if needed and not self.update:
                 self.report.add(STATUS_REQUIRED, association)
-        elif status[0] not in _STATUSES:
-            self.report.add(STATUS_VALUE, association, shown(status))
         elif target is None and status[0] == "Original":
             self.report.add(STATUS_ORIGINAL, association, target_id)
         elif target is not None and status[0] == "Reference":
@@ -420,7 +408,7 @@ class _Links:
                 rule = MEMBERSHIP_SUBMITTED
             else:
                 continue
-            if not fewest <= from_set[obj.id] <= 1:
+            if obj.id and not fewest <= from_set[obj.id] <= 1:
                 report.add(rule, obj, "", f"{rule.text}, not {from_set[obj.id]} times")
         if not from_set and not memberships and not any(obj.kind in (DE, FD) for obj in objects) and not self.broken:
             report.add(CONTENT, submission_set)

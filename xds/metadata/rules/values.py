@@ -58,6 +58,14 @@ def availability(text: str) -> str | None:
     return None if text in _AVAILABILITIES else "is neither Online nor Offline"
 
 
+def submission_set_status(text: str) -> str | None:
+    return None if text in ("Original", "Reference") else "is neither Original nor Reference"
+
+
+def yes_or_no(text: str) -> str | None:
+    return None if text in ("yes", "no") else "is neither yes nor no"
+
+
 def source_patient_info(text: str) -> str | None:
     return None if _match_pid(text) else "does not begin with a field of the PID segment, PID-n|"
 
