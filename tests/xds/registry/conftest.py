@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from tests.xds.registry.build import OTHER_PATIENT, PATIENT
+from xds.ports import UnitOfWork
+from xds.registry import DocumentRegistry
+from xds.stores import open_store
+
+
+class StillClock:
+    """A clock that a test moves."""
+
+    def __init__(self) -> None:
+        self.now = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> StillClock:
+    return StillClock()
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[UnitOfWork]:
+    opened = open_store(f"sqlite:///{tmp_path / 'xds.sqlite'}", documents=tmp_path / "documents", sweep=False)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def registry(store: UnitOfWork, clock: StillClock) -> DocumentRegistry:
+    """A registry that knows two patients."""
+    for patient in (PATIENT, OTHER_PATIENT):
+        store.transaction(lambda transaction, patient=patient: transaction.announce(patient))  # type: ignore[misc]
+    return DocumentRegistry(store, clock=clock)
