@@ -234,7 +234,7 @@ class SoapApp:
                     await send({"type": "http.response.body", "body": b"", "more_body": False})
                     return
                 await send({"type": "http.response.body", "body": chunk, "more_body": True})
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - its text stays out of the server's log
             log.error("an answer broke off: %s", type(error).__name__)
             raise ResponseBroken("an answer could not be finished") from None
         finally:

@@ -1,4 +1,4 @@
-"""Sends a document of N MB through a real server and takes it back; fails when memory grew by more than 48 MB.
+"""Sends a document of N MB through a real server and takes it back; fails when memory grew by more than 24 MB.
 
 Server and client share this process, so the figure covers both: the server streams the request into a temporary file
 and the answer out of it, the client streams both ways. Run by ``test_asgi``.
@@ -20,7 +20,7 @@ from xds.ports import OutgoingPart, OutgoingRequest
 from xds_soap import SoapApp, SoapExchange
 
 MIB = 2**20
-ALLOWED = 48 * MIB
+ALLOWED = 24 * MIB
 
 
 def resident() -> int:
