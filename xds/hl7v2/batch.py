@@ -41,7 +41,8 @@ def read_batch(data: bytes) -> Batch:
     starts = [match.end() for match in _MESSAGE.finditer(data)]
     if len(starts) > MAX_MESSAGES:
         raise MessageTooLarge(f"the batch has more than {MAX_MESSAGES} messages")
-    messages = tuple(_trimmed(data[start:end]) for start, end in zip(starts, [*starts[1:], len(data)], strict=True))
+    bounds = zip(starts, [*starts[1:], len(data)], strict=False)
+    messages = tuple(_trimmed(data[start:end]) for start, end in bounds)
     counts = [int(number[:10]) for number in _COUNT.findall(data)]
     if counts and sum(counts) != len(messages):
         problem = "the batch has another number of messages than BTS-1 says"

@@ -17,7 +17,9 @@ from xds.hl7v2.er7 import Message
 from xds.hl7v2.errors import Hl7Error, Location
 from xds.vocab.hl7 import Hl7ErrorCode
 
-_PARENT_CHILD: Final = re.compile(r"Missing required child (\w+)\.(\w+)|Child limit exceeded (\w+)\.(\w+)")
+_MISSING: Final = re.compile(r"Missing required child \w+\.(\w+)")
+_TOO_MANY: Final = re.compile(r"Child limit exceeded \w+\.(\w+)|Cannot add <\w+ (\w+)[^>]*>: max limit")
+_UNDEFINED: Final = "the message is not what its version defines"
 _FIELD: Final = re.compile(r"\b([A-Z][A-Z0-9]{2})_(\d+)(?:_(\d+))?\b", re.IGNORECASE)
 
 
@@ -31,23 +33,24 @@ def validate(message: Message) -> list[Hl7Error]:
         parse_message(str(message), validation_level=VALIDATION_LEVEL.STRICT, force_validation=True)
     except HL7apyException as error:
         errors.insert(0, _explained(str(error)))
+    except (ValueError, LookupError, AttributeError):  # what its data types raise, and it does not catch
+        if not errors:
+            errors.append(Hl7Error(Hl7ErrorCode.DATA_TYPE_ERROR, None, _UNDEFINED))
     return errors
 
 
 def _explained(text: str) -> Hl7Error:
-    missing = _PARENT_CHILD.search(text)
+    many = _TOO_MANY.search(text)
+    if many is not None:
+        what = "there are more of it than the version allows"
+        return Hl7Error(Hl7ErrorCode.SEGMENT_SEQUENCE_ERROR, _location(many[1] or many[2]), what)
+    missing = _MISSING.search(text)
     if missing is not None:
-        child = missing[2] or missing[4]
-        field = _FIELD.fullmatch(child)
-        if missing[2] is None:
-            what = "there are more than the version allows"
-            return Hl7Error(Hl7ErrorCode.SEGMENT_SEQUENCE_ERROR, _location(child), what)
-        if field is None:
-            return Hl7Error(Hl7ErrorCode.SEGMENT_SEQUENCE_ERROR, _location(child), "a required segment is missing")
-        return Hl7Error(Hl7ErrorCode.REQUIRED_FIELD_MISSING, _location(child), "a required field is missing")
+        if _FIELD.fullmatch(missing[1]):
+            return Hl7Error(Hl7ErrorCode.REQUIRED_FIELD_MISSING, _location(missing[1]), "a required field is missing")
+        return Hl7Error(Hl7ErrorCode.SEGMENT_SEQUENCE_ERROR, _location(missing[1]), "a required segment is missing")
     field = _FIELD.search(text)
-    where = _location(field[0]) if field else None
-    return Hl7Error(Hl7ErrorCode.DATA_TYPE_ERROR, where, "the message is not what its version defines")
+    return Hl7Error(Hl7ErrorCode.DATA_TYPE_ERROR, _location(field[0]) if field else None, _UNDEFINED)
 
 
 def _location(name: str) -> Location | None:
