@@ -6,7 +6,6 @@ without looking into the registry.
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,8 +17,6 @@ from xds.ebxml import rim, xml
 from xds.metadata.codes import CodeTable
 from xds.metadata.rules import Finding, Profile, check
 
-SHARED = Path(os.environ.get("XDS_SHARED", Path(__file__).parents[5] / "shared"))
-CONFORMANCE = SHARED / "conformance"
 PROFILES = {
     "urn:ihe:iti:2007:RegisterDocumentSet-b": Profile.XDS,
     "urn:ihe:iti:2007:ProvideAndRegisterDocumentSet-b": Profile.PROVIDE,
@@ -38,25 +35,24 @@ REFUSED_LATER = {
 
 Submitted = dict[str, tuple[bool, list[Finding]]]
 
-pytestmark = pytest.mark.skipif(not CONFORMANCE.is_dir(), reason="the toolkit's plans are not beside the checkout")
-
 
 @pytest.fixture(scope="module")
-def submitted() -> Iterator[Submitted]:
+def submitted(shared: Path) -> Iterator[Submitted]:
     """Each submission of the plans: whether it is to succeed, and what we find wrong with it."""
-    sys.path.insert(0, str(CONFORMANCE))
+    folder = str(shared / "conformance")
+    sys.path.insert(0, folder)
     try:
-        yield build()
+        yield build(shared / "conformance")
     finally:
-        sys.path.remove(str(CONFORMANCE))
+        sys.path.remove(folder)
 
 
-def build() -> Submitted:
+def build(folder: Path) -> Submitted:
     import engine
     import kit
     import run_nist
 
-    codes = CodeTable.load(CONFORMANCE / "codes.xml")
+    codes = CodeTable.load(folder / "codes.xml")
     found: Submitted = {}
 
     class Recorder(run_nist.DryRun):  # type: ignore[misc]  # the runner has no type information
@@ -69,7 +65,7 @@ def build() -> Submitted:
                 findings = check(rim.decode_list(element), profile=profile, codes=codes)
                 found[name] = ("Failure" not in run.step.expected_status, findings)
 
-    plans = kit.open_kit(str(CONFORMANCE / "testkit"))
+    plans = kit.open_kit(str(folder / "testkit"))
     config = run_nist.Config(home_community_id="urn:oid:1.3.6.1.4.1.21367.2026.1")
     runner = engine.Engine(plans, config, None, None, None, Recorder(None))
     for test in plans.tests():
