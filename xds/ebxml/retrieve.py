@@ -255,7 +255,8 @@ class _Contents:
         href = include.get("href", "").strip(XML_SPACE)
         if href[:4].lower() != "cid:":
             raise MalformedMessage("an xop:Include does not refer to a part of the message")
-        found = self._parts.get(_content_id(href[4:])) or self._parts.get(_content_id(unquote(href[4:])))
+        # RFC 2392 wants it decoded; there are senders that write the same text in both places
+        found = self._parts.get(_content_id(unquote(href[4:]))) or self._parts.get(_content_id(href[4:]))
         if found is None:
             raise MalformedMessage("an xop:Include refers to a part that is not in the message")
         return found

@@ -28,7 +28,7 @@ _SEVERITIES: Final = {str(severity): severity for severity in Severity}
 def expect(element: etree._Element, tag: str) -> None:
     """Raises MalformedMessage when ``element`` is another than the one a message of this kind consists of."""
     if element.tag != tag:
-        raise MalformedMessage(f"the body is not a {etree.QName(tag).localname}")
+        raise MalformedMessage(f"the body is no {etree.QName(tag).localname}")
 
 
 # --------------------------------------------------------------------------- SubmitObjectsRequest
