@@ -37,7 +37,7 @@ def check(
     codes: CodeTable | None = None,
     notes: list[Finding] | None = None,
 ) -> list[Finding]:
-    """Everything that is wrong with a submission, all at once: structure first, then object by object.
+    """Everything that is wrong with a submission, all at once: structure first, then object by object; 1,000 at most.
 
     ``codes`` limits codes and MIME types to those of the domain. What was tolerated is appended to ``notes``.
     """

@@ -47,19 +47,19 @@ class Attribute:
 
 
 def _de(name: str, section: int, source: str, presence: str = "OOOO", **more: object) -> Attribute:
-    return Attribute(DE, name, f"ITI TF-3, 4.2.3.2.{section}", source, presence, **more)  # type: ignore[arg-type]
+    return Attribute(DE, name, f"ITI TF-3, 4.2.3.2.{section}", source, presence, **more)  # type: ignore[arg-type]  # fields of Attribute
 
 
 def _ss(name: str, section: int, source: str, presence: str = "OOOO", **more: object) -> Attribute:
-    return Attribute(SS, name, f"ITI TF-3, 4.2.3.3.{section}", source, presence, **more)  # type: ignore[arg-type]
+    return Attribute(SS, name, f"ITI TF-3, 4.2.3.3.{section}", source, presence, **more)  # type: ignore[arg-type]  # fields of Attribute
 
 
 def _fd(name: str, section: int, source: str, presence: str = "OOOO", **more: object) -> Attribute:
-    return Attribute(FD, name, f"ITI TF-3, 4.2.3.4.{section}", source, presence, **more)  # type: ignore[arg-type]
+    return Attribute(FD, name, f"ITI TF-3, 4.2.3.4.{section}", source, presence, **more)  # type: ignore[arg-type]  # fields of Attribute
 
 
 def _as(name: str, section: str, source: str, **more: object) -> Attribute:
-    return Attribute(AS, name, f"ITI TF-3, {section}", source, "OOOO", **more)  # type: ignore[arg-type]
+    return Attribute(AS, name, f"ITI TF-3, {section}", source, "OOOO", **more)  # type: ignore[arg-type]  # fields of Attribute
 
 
 SLOTS: Final = (
@@ -223,7 +223,7 @@ def _checks(row: Attribute, aspects: tuple[str, ...]) -> Checks:
     return Checks(row.name, row.source, row.many, row.check, row.max_length, rules, fixed_name)
 
 
-_CHECKS: Final = {id(row): _checks(row, aspects) for table, aspects in _TABLES for row in table}
+_CHECKS: Final = {row: _checks(row, aspects) for table, aspects in _TABLES for row in table}
 
 ATTRIBUTE_RULES: Final = tuple(rule for checks in _CHECKS.values() for rule in checks.rules.values())
 
@@ -255,7 +255,7 @@ def plan(kind: ObjectKind, profile: Profile) -> Plan:
     column = _COLUMN[profile]
 
     def ready(table: tuple[Attribute, ...], presence: str = "ROX") -> tuple[Checks, ...]:
-        return tuple(_CHECKS[id(row)] for row in table if row.kind is kind and row.presence[column] in presence)
+        return tuple(_CHECKS[row] for row in table if row.kind is kind and row.presence[column] in presence)
 
     def one(table: tuple[Attribute, ...]) -> Checks | None:
         return next(iter(ready(table)), None)

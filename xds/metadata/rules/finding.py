@@ -20,6 +20,8 @@ KIND_NAMES: Final = {
     ObjectKind.UNKNOWN: "Object",
 }
 _MAX_SHOWN: Final = 200
+#: after so many a report says no more: a hostile message must not become an answer many times its size
+MAX_FINDINGS: Final = 1000
 
 
 class Profile(Enum):
@@ -94,7 +96,7 @@ class Finding:
 
 
 class Report:
-    """Collects the findings about one submission: refusals, and notes when the caller wants them."""
+    """Collects the findings about one submission: refusals, and notes when the caller wants them; not too many."""
 
     __slots__ = ("findings", "notes")
 
@@ -103,11 +105,9 @@ class Report:
         self.notes = notes
 
     def add(self, rule: Rule, obj: RegistryObject | None = None, value: str = "", detail: str = "") -> None:
-        if rule.tolerated:
-            if self.notes is not None:
-                self.notes.append(_finding(rule, obj, value, detail))
-        else:
-            self.findings.append(_finding(rule, obj, value, detail))
+        found = self.notes if rule.tolerated else self.findings
+        if found is not None and len(found) < MAX_FINDINGS:
+            found.append(_finding(rule, obj, value, detail))
 
 
 def _finding(rule: Rule, obj: RegistryObject | None, value: str, detail: str) -> Finding:

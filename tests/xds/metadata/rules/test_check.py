@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
-import pytest
+from copy import deepcopy
 
-from tests.xds.metadata.examples import ALSO_REGISTERED, OTHER_PATIENT, REGISTERED, SUBMISSION_SET, example, named
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.xds.metadata.examples import (
+    ALSO_REGISTERED,
+    OTHER_PATIENT,
+    PATIENT,
+    REGISTERED,
+    SUBMISSION_SET,
+    example,
+    named,
+)
 from tests.xds.metadata.rules.breaking import IDS, breaking, classified, entry_of, identifier, linked, setting, slot
 from xds.metadata.codes import CodeTable
-from xds.metadata.registry_object import Classification, LocalizedString, Submission
+from xds.metadata.registry_object import Classification, ExternalIdentifier, LocalizedString, RegistryObject, Submission
 from xds.metadata.rules import RULES, Finding, Profile, Rule, check
-from xds.metadata.rules.attributes import LIMITED_METADATA, SLOTS, Checks, plan
+from xds.metadata.rules.attributes import AUTHOR_SLOTS, LIMITED_METADATA, SLOTS, Checks, plan
 from xds.metadata.submission import build_submission, in_folder
-from xds.vocab.ebrim import AssociationType, IdScheme, Node, ObjectKind
+from xds.vocab.ebrim import AssociationType, DocumentEntryType, IdScheme, Node, ObjectKind, Scheme
 from xds.vocab.errors import ErrorCode
 
 DOMAIN = CodeTable(
@@ -187,3 +199,55 @@ def test_node_identifiers_of_limited_metadata_belong_to_their_kind() -> None:
         Node.LIMITED_SUBMISSION_SET,
         Node.LIMITED_FOLDER,
     }
+
+
+ids = st.sampled_from(("", "a", "b", REGISTERED, "urn:uuid:broken"))
+maybe = st.none() | st.sampled_from(("", "x", "2026", "a^b", PATIENT))
+slots = st.dictionaries(
+    st.sampled_from([row.source for row in (*SLOTS, *AUTHOR_SLOTS)]) | st.just("codingScheme") | st.text(max_size=3),
+    st.lists(st.text(max_size=3) | st.just("20260904"), max_size=2),
+    max_size=4,
+)
+markers = st.none() | st.sampled_from([*Scheme, *Node]) | ids
+names = st.lists(st.builds(LocalizedString, st.text(max_size=2)), max_size=2).map(tuple)
+objects = st.builds(
+    RegistryObject,
+    kind=st.sampled_from(ObjectKind),
+    id=ids,
+    object_type=maybe | st.sampled_from(DocumentEntryType),
+    mime_type=maybe,
+    lid=maybe,
+    slots=slots,
+    name=names,
+    classifications=st.lists(
+        st.builds(
+            Classification,
+            markers,
+            markers,
+            maybe,
+            slots,
+            names,
+            id=ids,
+            classified_object=maybe,
+        ),
+        max_size=3,
+    ),
+    external_identifiers=st.lists(
+        st.builds(ExternalIdentifier, st.sampled_from(IdScheme) | ids, st.text(max_size=3), names, ids, maybe),
+        max_size=3,
+    ),
+    association_type=maybe | st.sampled_from(AssociationType),
+    source=st.none() | ids,
+    target=st.none() | ids,
+)
+
+
+@given(st.lists(objects, max_size=5), st.sampled_from(Profile))
+def test_whatever_comes_in_there_are_findings_and_no_failure(found: list[RegistryObject], profile: Profile) -> None:
+    notes: list[Finding] = []
+    before = deepcopy(found)
+    findings = check(Submission(found), profile=profile, codes=DOMAIN, notes=notes)
+    assert findings  # none of these is a good submission
+    assert not {finding.rule for finding in findings} & {note.rule for note in notes}
+    assert all(finding.to_error().context for finding in findings)
+    assert found == before

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from tests.xds.metadata.examples import example, named
 from xds.metadata.rules import Finding, check
-from xds.metadata.rules.finding import Report
+from xds.metadata.rules.finding import MAX_FINDINGS, Report
 from xds.metadata.rules.structure import ONE_SUBMISSION_SET
 from xds.vocab.ebrim import ObjectKind, Severity
 from xds.vocab.errors import ErrorCode
@@ -65,3 +65,9 @@ def test_notes_are_kept_only_for_who_wants_them() -> None:
     notes: list[Finding] = []
     assert check(submission, notes=notes) == []
     assert [note.rule.tolerated for note in notes] == [True]
+
+
+def test_a_hostile_message_does_not_make_a_report_without_end() -> None:
+    submission = example()
+    named(submission, "Document01").slots.update({f"slot {n}": ["x"] for n in range(5000)})
+    assert len(check(submission)) == MAX_FINDINGS
