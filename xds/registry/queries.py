@@ -18,6 +18,9 @@ from xds.vocab import queries as rows
 from xds.vocab.ebrim import AssociationType, ObjectKind, Status
 from xds.vocab.errors import ErrorCode
 
+# How many Associations a query may look at, in answers of the largest size, and at least
+_WORK_FACTOR: Final = 4
+_WORK_LEAST: Final = 1_000
 _HAS_MEMBER: Final = (AssociationType.HAS_MEMBER.value,)
 _DE, _SS, _FD, _AS = (
     ObjectKind.DOCUMENT_ENTRY,
@@ -47,11 +50,7 @@ class Scope:
 
     def bounded(self, objects: list[StoredObject]) -> list[StoredObject]:
         """``objects``, when they are not too many (XDSTooManyResults)."""
-        if len(objects) > self.max_results:
-            raise RequestRejected(
-                ErrorCode.TOO_MANY_RESULTS, context=f"more than {self.max_results} objects match: narrow the query"
-            )
-        return objects
+        return _at_most(self.max_results, objects)
 
     def associations(
         self,
@@ -60,20 +59,31 @@ class Scope:
         targets: Collection[str] = (),
         types: Collection[str] = (),
         statuses: Collection[Status] | None = None,
+        references: bool = False,
     ) -> list[StoredObject]:
-        """Associations of ``sources`` or ``targets``, in these statuses when given."""
+        """Associations of ``sources`` or ``targets``, in these statuses when given.
+
+        Not all of them need to be part of the answer, so there may be more than it may hold, within reason.
+        """
         if not sources and not targets:
             return []
+        limit = max(_WORK_FACTOR * self.max_results, _WORK_LEAST)
         found = self.reader.associations(
-            sources=sources, targets=targets, types=types, references=self.references, limit=self.max_results + 1
+            sources=sources, targets=targets, types=types, references=self.references or references, limit=limit + 1
         )
-        self.bounded(found)
+        _at_most(limit, found)
         return found if statuses is None else [a for a in found if a.status in statuses]
 
     def by_uuid(self, entry_uuids: Iterable[str]) -> list[StoredObject]:
         """The objects with these ids, each once."""
         wanted = list(dict.fromkeys(entry_uuids))
         return self.reader.by_uuid(wanted, references=self.references) if wanted else []
+
+
+def _at_most(limit: int, objects: list[StoredObject]) -> list[StoredObject]:
+    if len(objects) > limit:
+        raise RequestRejected(ErrorCode.TOO_MANY_RESULTS, context=f"more than {limit} objects match: narrow the query")
+    return objects
 
 
 def run(scope: Scope, arguments: Arguments) -> list[StoredObject]:
@@ -206,7 +216,10 @@ def get_folders_for_document(scope: Scope, arguments: Arguments) -> list[StoredO
     """GetFoldersForDocument: the folders that hold the entry, without the Associations."""
     entries = _entries(scope, arguments)
     members = scope.associations(
-        targets=[o.entry_uuid for o in entries], types=_HAS_MEMBER, statuses=_association_statuses(arguments)
+        targets=[o.entry_uuid for o in entries],
+        types=_HAS_MEMBER,
+        statuses=_association_statuses(arguments),
+        references=True,
     )
     return [o for o in scope.by_uuid(m.source for m in members) if o.kind is _FD]
 
