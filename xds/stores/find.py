@@ -105,10 +105,10 @@ def parameters_of(criteria: Criteria, patients: Sequence[PatientKey], limit: int
         values += padded([int(status) for status in criteria.statuses])
     if criteria.object_types and criteria.kind is ObjectKind.DOCUMENT_ENTRY:
         values += padded(criteria.object_types)
-    for group in (*criteria.one_of.values(), *criteria.none_of.values()):
-        values += padded(group)
-    for _, group in (*criteria.codes, *criteria.codes_excluded):
-        values += padded(group)
+    groups = (*criteria.one_of.values(), *criteria.none_of.values())
+    for group in (*groups, *(group for _, group in (*criteria.codes, *criteria.codes_excluded))):
+        if group:
+            values += padded(group)
     for time in criteria.times:
         values += [bound for bound in (time.start, time.end) if bound is not None]
     if limit is not None:

@@ -1,8 +1,9 @@
 """Which tables a database has, and bringing older ones up to date when a store is opened.
 
-Alembic keeps the version in its own table; reading that takes no alembic, so only a database that needs migrating pays
-for importing it. SQLite is migrated by the process that holds the store's lock; on PostgreSQL an advisory lock makes
-processes that open at the same time wait for the one that migrates.
+Alembic keeps the version in its own table; each database reads that by its own driver first, and comes here only when
+it is not the version of this library: opening an up-to-date store imports no alembic. SQLite is migrated by the process
+that holds the store's lock; on PostgreSQL an advisory lock makes processes that open at the same time wait for the one
+that migrates.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from sqlalchemy.pool import NullPool
 from xds.errors import StoreUnavailable
 from xds.stores.schema import HEAD
 
+VERSION_QUERY: Final = "SELECT version_num FROM alembic_version"
 _MIGRATION_LOCK: Final = 0x6968652D786473  # "ihe-xds", PostgreSQL's key of the advisory lock
 
 
@@ -40,20 +42,11 @@ def migrate(url: URL) -> None:
         connection.exec_driver_sql("COMMIT")
 
 
-def check(url: URL) -> None:
-    """StoreUnavailable unless the tables are of exactly this version."""
-    with _connection(url) as connection:
-        current = version(connection)
-        if current != HEAD:
-            _check_known(current, connection)
-            raise StoreUnavailable("the database has older tables: the process that owns the store migrates them")
-
-
 def version(connection: Connection) -> str | None:
     """The migration the database is at; None when it has no tables of ours."""
     if not sa.inspect(connection).has_table("alembic_version"):
         return None
-    value: str | None = connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar()
+    value: str | None = connection.execute(sa.text(VERSION_QUERY)).scalar()
     return value
 
 
@@ -95,7 +88,7 @@ def _connection(url: URL) -> Iterator[Connection]:
     try:
         with engine.connect() as connection:
             yield connection
-    except sa.exc.OperationalError as error:
+    except sa.exc.DatabaseError as error:
         raise StoreUnavailable(f"the database cannot be opened: {type(error.orig).__name__}") from error
     finally:
         engine.dispose()

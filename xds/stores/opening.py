@@ -15,8 +15,9 @@ from xds.ports import Clock
 from xds.stores import sqlite
 from xds.stores.documents import DocumentFiles
 from xds.stores.files import FileLock
-from xds.stores.migrate import check, migrate
+from xds.stores.migrate import migrate
 from xds.stores.reader import Session
+from xds.stores.schema import HEAD
 from xds.stores.statements import Statements
 from xds.stores.store import SqlStore, remove_unreferenced, system_clock
 from xds.stores.transaction import SqlTransaction
@@ -66,7 +67,8 @@ def _own_sqlite(path: str, files: DocumentFiles, clock: Clock, *, shared: bool) 
     sqlite.ensure_usable(path)
     lock = _own(path)
     try:
-        migrate(URL.create("sqlite+pysqlite", database=path))
+        if sqlite.version(path) != HEAD:
+            migrate(URL.create("sqlite+pysqlite", database=path))
         statements = Statements("sqlite")
         writer: Writer = sqlite.SqliteWriter(
             path,
@@ -91,7 +93,8 @@ def _join_sqlite(path: str, files: DocumentFiles) -> SqlStore:
     """The store of a process that is not the writer."""
     writer = RemoteWriter(path)
     try:
-        check(URL.create("sqlite+pysqlite", database=path))
+        if sqlite.version(path) != HEAD:
+            raise StoreUnavailable(f"the store {path} was opened by another version of this library")
     except BaseException:
         writer.close()
         raise

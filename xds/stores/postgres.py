@@ -29,8 +29,9 @@ from xds.errors import StoreUnavailable
 from xds.ports import Clock, PatientRecord, Transaction
 from xds.stores import statements as sql
 from xds.stores.documents import DocumentFiles
-from xds.stores.migrate import migrate
+from xds.stores.migrate import VERSION_QUERY, migrate
 from xds.stores.rows import Row
+from xds.stores.schema import HEAD
 from xds.stores.statements import Statement, Statements
 from xds.stores.store import SqlStore, remove_unreferenced
 from xds.stores.transaction import SqlTransaction, TableRows
@@ -54,8 +55,9 @@ def open_postgres(
 ) -> SqlStore:
     """The store in the PostgreSQL database at ``url``; its tables are made or migrated."""
     url = url.set(drivername="postgresql+psycopg")
-    migrate(url)
     conninfo = url.set(drivername="postgresql").render_as_string(hide_password=False)
+    if version(conninfo) != HEAD:
+        migrate(url)
     statements = Statements("postgresql")
     return SqlStore(
         url=str(url),
@@ -76,6 +78,18 @@ def connect(conninfo: str) -> psycopg.Connection[Any]:
         " WHERE current_setting('synchronous_commit') IN ('off', 'local')"
     )
     return connection
+
+
+def version(conninfo: str) -> str | None:
+    """The migration the tables are at; None when there are none."""
+    try:
+        with contextlib.closing(connect(conninfo)) as connection:
+            row = connection.execute(VERSION_QUERY.encode()).fetchone()
+    except errors.UndefinedTable:
+        return None
+    except psycopg.OperationalError as error:
+        raise StoreUnavailable(f"the database cannot be reached: {error.sqlstate or 'no connection'}") from None
+    return None if row is None else str(row[0])
 
 
 class PostgresSession:

@@ -100,6 +100,8 @@ def prepare(objects: Sequence[RegistryObject], encode: Callable[[RegistryObject]
     """Rows of clean objects; ``encode`` renders the fragment."""
     rows = PreparedRows()
     for obj in objects:
+        if obj.kind is ObjectKind.UNKNOWN:
+            raise ValueError("a RegistryPackage that is neither SubmissionSet nor Folder cannot be stored")
         _PREPARE[obj.kind](obj, encode(obj), rows)
     rows.claims.sort(key=_identifier_of)
     own = {claim.uuid for claim in rows.claims}
@@ -291,16 +293,11 @@ def _prepare_association(obj: RegistryObject, fragment: bytes, rows: PreparedRow
     rows.claims.append(IdClaim(b"\0" + uuid, obj.kind, uuid, None, None, obj.location))
 
 
-def _refuse(obj: RegistryObject, fragment: bytes, rows: PreparedRows) -> None:
-    raise ValueError("a RegistryPackage that is neither SubmissionSet nor Folder cannot be stored")
-
-
 _PREPARE: Final = {
     ObjectKind.DOCUMENT_ENTRY: _prepare_entry,
     ObjectKind.SUBMISSION_SET: _prepare_set,
     ObjectKind.FOLDER: _prepare_folder,
     ObjectKind.ASSOCIATION: _prepare_association,
-    ObjectKind.UNKNOWN: _refuse,
 }
 
 

@@ -28,6 +28,7 @@ from typing import Any, Final, TypeVar
 from xds.errors import StoreUnavailable
 from xds.ports import Transaction
 from xds.stores import statements as sql
+from xds.stores.migrate import VERSION_QUERY
 from xds.stores.statements import Statement, Statements
 from xds.stores.transaction import SqlTransaction
 from xds.stores.writer import QUEUE_SIZE, Job, JobQueue, Outcome, started
@@ -92,6 +93,16 @@ class SqliteSession:
 
     def run(self, statement: Statement, parameters: Sequence[Any]) -> None:
         self._execute(statement.text, parameters)
+
+
+def version(path: str) -> str | None:
+    """The migration the tables are at; None when they cannot be read, for whatever reason."""
+    try:
+        with contextlib.closing(connect(path, read_only=True)) as connection:
+            row = connection.execute(VERSION_QUERY).fetchone()
+    except sqlite3.DatabaseError:
+        return None
+    return None if row is None else str(row[0])
 
 
 # --------------------------------------------------------------------------- reading
