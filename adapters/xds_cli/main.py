@@ -6,6 +6,8 @@ Exit codes: 0 done, 1 refused by the peer (its error codes are printed), 2 wrong
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -95,6 +97,164 @@ def demo(
         run_demo(stay=stay, data=data)
     except DemoFailed as error:
         raise fail("demo", str(error), REFUSED) from None
+
+
+_REPOSITORY = Annotated[
+    str, typer.Option("--repository", metavar="URL", envvar="XDS_REPOSITORY_URL", help="endpoint of ITI-41 and ITI-43")
+]
+_REGISTRY = Annotated[
+    str, typer.Option("--registry", metavar="URL", envvar="XDS_REGISTRY_URL", help="endpoint of ITI-18")
+]
+_DOMAIN = Annotated[
+    str, typer.Option("--domain", metavar="OID", envvar="XDS_DOMAIN", help="assigning authority of a bare patient id")
+]
+_TIMEOUT = Annotated[
+    float, typer.Option(min=0.1, metavar="SECONDS", help="without progress, then the peer is given up")
+]
+_JSON = Annotated[bool, typer.Option("--json", help="one JSON object per line")]
+_CODE = Annotated[str | None, typer.Option(metavar="CODE^NAME^SCHEME")]
+_CODES = Annotated[list[str] | None, typer.Option(metavar="CODE^NAME^SCHEME", help="may be repeated: any of them")]
+_REPOSITORY_URL = "http://127.0.0.1:8080/repository"
+_REGISTRY_URL = "http://127.0.0.1:8080/registry"
+_AFFINITY_DOMAIN = BY_KEY["domain"].default or ""
+_UNIQUE_ID = BY_KEY["repository_unique_id"].default or ""
+
+
+@contextmanager
+def _exits(command: str) -> Iterator[None]:
+    from xds_cli.documents import Refused, WrongInput
+
+    try:
+        yield
+    except WrongInput as error:
+        raise fail(command, str(error)) from None
+    except Refused:
+        raise typer.Exit(REFUSED) from None
+
+
+@app.command()
+def submit(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="documents of one submission")],
+    patient: Annotated[str, typer.Option(metavar="ID", help="patient id: ID, or ID^^^&OID&ISO")],
+    repository: _REPOSITORY = _REPOSITORY_URL,
+    title: Annotated[str | None, typer.Option(help="title; without it the name of the file")] = None,
+    mime_type: Annotated[str | None, typer.Option(metavar="TYPE", help="without it guessed from the file")] = None,
+    language: Annotated[str, typer.Option(metavar="TAG", help="languageCode")] = "en-US",
+    author: Annotated[str | None, typer.Option(metavar="XCN", help="author, for example ^Brandt^Ines")] = None,
+    institution: Annotated[str | None, typer.Option(metavar="XON", help="institution of the author")] = None,
+    class_code: _CODE = None,
+    type_code: _CODE = None,
+    format_code: _CODE = None,
+    confidentiality_code: _CODE = None,
+    healthcare_facility_type_code: _CODE = None,
+    practice_setting_code: _CODE = None,
+    content_type_code: _CODE = None,
+    source_id: Annotated[str | None, typer.Option(metavar="OID", help="the submitting system")] = None,
+    replace: Annotated[str | None, typer.Option(metavar="UUID", help="entryUUID of the entry to replace")] = None,
+    mtom: Annotated[bool, typer.Option(help="documents as MTOM parts, or inline as base64")] = True,
+    domain: _DOMAIN = _AFFINITY_DOMAIN,
+    timeout: _TIMEOUT = 30.0,
+    as_json: _JSON = False,
+) -> None:
+    """Submit documents to a repository (ITI-41)."""
+    with _exits("submit"):
+        from xds_cli import documents
+
+        described = documents.describe(
+            patient=patient,
+            domain=domain,
+            codes={
+                "class_code": class_code,
+                "type_code": type_code,
+                "format_code": format_code,
+                "confidentiality_code": confidentiality_code,
+                "healthcare_facility_type_code": healthcare_facility_type_code,
+                "practice_setting_code": practice_setting_code,
+                "content_type_code": content_type_code,
+            },
+            source_id=source_id,
+            title=title,
+            mime_type=mime_type,
+            language=language,
+            author=author,
+            institution=institution,
+            replace=replace,
+        )
+        documents.submit(files, described, repository=repository, timeout=timeout, mtom=mtom, as_json=as_json)
+
+
+@app.command()
+def find(
+    patient: Annotated[str, typer.Option(metavar="ID", help="patient id: ID, or ID^^^&OID&ISO")],
+    registry: _REGISTRY = _REGISTRY_URL,
+    status: Annotated[str, typer.Option(metavar="approved|deprecated|all", help="availabilityStatus")] = "approved",
+    class_code: _CODES = None,
+    type_code: _CODES = None,
+    format_code: _CODES = None,
+    practice_setting_code: _CODES = None,
+    healthcare_facility_type_code: _CODES = None,
+    event_code_list: _CODES = None,
+    confidentiality_code: _CODES = None,
+    created_from: Annotated[str | None, typer.Option(metavar="YYYYMMDD", help="creationTime at or after")] = None,
+    created_to: Annotated[str | None, typer.Option(metavar="YYYYMMDD", help="creationTime before")] = None,
+    author: Annotated[str | None, typer.Option(metavar="PATTERN", help="authorPerson, with % and _")] = None,
+    domain: _DOMAIN = _AFFINITY_DOMAIN,
+    timeout: _TIMEOUT = 30.0,
+    as_json: _JSON = False,
+) -> None:
+    """Find the documents of a patient in a registry (ITI-18, FindDocuments)."""
+    with _exits("find"):
+        from xds_cli import documents
+
+        documents.find(
+            patient,
+            domain=domain,
+            status=status,
+            filters={
+                "class_code": class_code or [],
+                "type_code": type_code or [],
+                "format_code": format_code or [],
+                "practice_setting_code": practice_setting_code or [],
+                "healthcare_facility_type_code": healthcare_facility_type_code or [],
+                "event_code_list": event_code_list or [],
+                "confidentiality_code": confidentiality_code or [],
+            },
+            registry=registry,
+            timeout=timeout,
+            as_json=as_json,
+            creation_time_from=created_from,
+            creation_time_to=created_to,
+            author_person=author,
+        )
+
+
+@app.command()
+def get(
+    unique_id: Annotated[str, typer.Argument(metavar="UNIQUE_ID", help="uniqueId of the document")],
+    repository: _REPOSITORY = _REPOSITORY_URL,
+    repository_unique_id: Annotated[
+        str, typer.Option(metavar="OID", help="repositoryUniqueId of its DocumentEntry")
+    ] = _UNIQUE_ID,
+    home: Annotated[str | None, typer.Option(metavar="URN", help="homeCommunityId of its DocumentEntry")] = None,
+    output: Annotated[
+        str | None, typer.Option("--output", "-o", metavar="FILE", help="where to; a folder, or - for standard output")
+    ] = None,
+    timeout: _TIMEOUT = 30.0,
+    as_json: _JSON = False,
+) -> None:
+    """Retrieve a document from a repository (ITI-43)."""
+    with _exits("get"):
+        from xds_cli import documents
+
+        documents.get(
+            unique_id,
+            repository_unique_id=repository_unique_id,
+            home=home,
+            output=output,
+            repository=repository,
+            timeout=timeout,
+            as_json=as_json,
+        )
 
 
 @app.command()

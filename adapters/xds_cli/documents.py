@@ -1,0 +1,367 @@
+"""``xds submit``, ``xds find``, ``xds get``: a document source and a document consumer for any XDS.b endpoint."""
+
+from __future__ import annotations
+
+import mimetypes
+import os
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from xds.clients.documents import DocumentConsumer, DocumentSource
+from xds.datatypes.hl7 import CX, cx_problem
+from xds.datatypes.ids import is_oid
+from xds.errors import PeerRejected, PeerUnreachable
+from xds.metadata.common import Author, Code, plain
+from xds.metadata.document_entry import DocumentEntry
+from xds.metadata.requests import DocumentRequest
+from xds.metadata.submission_set import SubmissionSet
+from xds.vocab.ebrim import Status
+from xds_cli.mime import guess_mime_type
+from xds_cli.output import print_errors, print_json, print_table, size_text
+from xds_cli.wire import CountingTransport
+from xds_soap.client import SoapExchange
+
+_LOINC: Final = "2.16.840.1.113883.6.1"
+_SNOMED: Final = "2.16.840.1.113883.6.96"
+# what a document gets when nobody says more; all of them are in the code tables of the usual test environments
+DEFAULT_CODES: Final[Mapping[str, str]] = {
+    "class_code": f"34133-9^Summarization of Episode Note^{_LOINC}",
+    "type_code": f"34133-9^Summarization of Episode Note^{_LOINC}",
+    # for "the MIME type says enough" (IHE formatCode value set)
+    "format_code": "urn:ihe:iti:xds:2017:mimeTypeSufficient^mimeType Sufficient^1.3.6.1.4.1.19376.1.2.3",
+    "confidentiality_code": "N^normal^2.16.840.1.113883.5.25",
+    "healthcare_facility_type_code": f"22232009^Hospital^{_SNOMED}",
+    "practice_setting_code": f"394802001^General medicine^{_SNOMED}",
+    "content_type_code": f"34133-9^Summarization of Episode Note^{_LOINC}",
+}
+# OID of the submitting system when none is given: this program is one
+DEFAULT_SOURCE_ID: Final = "1.3.6.1.4.1.21367.2026.2.1"
+
+
+class WrongInput(Exception):
+    """The command line asks for something impossible; the text says what to change."""
+
+
+class Refused(Exception):
+    """The peer refused, and what it said has been printed."""
+
+
+def read_code(text: str, option: str) -> Code:
+    """``CODE^NAME^SCHEME``, or ``CODE^^SCHEME``."""
+    parts = text.split("^")
+    if len(parts) != 3 or not parts[0] or not parts[2]:
+        raise WrongInput(f"{option} {text!r}: write CODE^NAME^SCHEME, for example {DEFAULT_CODES['class_code']!r}")
+    return Code(parts[0], parts[2], parts[1] or None)
+
+
+def read_patient(text: str, domain: str) -> CX:
+    """``ID``, in the affinity domain, or ``ID^^^&OID&ISO``."""
+    if "^" not in text:
+        return CX.of(text, domain)
+    problem = cx_problem(text)
+    if problem is not None:
+        raise WrongInput(f"--patient: {problem}; write ID^^^&OID&ISO")
+    return CX.parse(text)
+
+
+@contextmanager
+def explained(command: str, *, as_json: bool) -> Iterator[None]:
+    """What a peer answers becomes lines on standard error and Refused."""
+    try:
+        yield
+    except PeerRejected as error:
+        print_errors(command, str(error), error.errors, as_json=as_json)
+        raise Refused from None
+    except PeerUnreachable as error:
+        print_errors(command, str(error), (), as_json=False)
+        raise Refused from None
+
+
+# --------------------------------------------------------------------------- submit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Described:
+    """What the options of ``xds submit`` say about the documents."""
+
+    patient: CX
+    codes: Mapping[str, Code]
+    title: str | None
+    mime_type: str | None
+    language: str
+    author: str | None
+    institution: str | None
+    source_id: str
+    replace: str | None
+
+
+def describe(
+    *, patient: str, domain: str, codes: Mapping[str, str | None], source_id: str | None, **rest: Any
+) -> Described:
+    """Read the options; raises WrongInput."""
+    read = {key: read_code(codes.get(key) or default, _flag(key)) for key, default in DEFAULT_CODES.items()}
+    source = source_id or DEFAULT_SOURCE_ID
+    if not is_oid(source):
+        raise WrongInput(f"--source-id {source!r} is no OID")
+    return Described(patient=read_patient(patient, domain), codes=read, source_id=source, **rest)
+
+
+def _flag(attribute: str) -> str:
+    return "--" + attribute.replace("_", "-")
+
+
+def entry_for(path: Path, described: Described) -> DocumentEntry:
+    """The DocumentEntry of one file."""
+    codes = dict(described.codes)
+    del codes["content_type_code"]
+    modified = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+    author = Author(person=described.author, institutions=described.institution or ())
+    return DocumentEntry(
+        patient_id=described.patient,
+        source_patient_id=described.patient,
+        mime_type=described.mime_type or guess_mime_type(path),
+        creation_time=modified,
+        language_code=described.language,
+        title=described.title or path.name,
+        author=author if described.author or described.institution else (),
+        **codes,  # type: ignore[arg-type]  # the keys are attributes that hold a code
+    )
+
+
+def submit(
+    files: Sequence[Path], described: Described, *, repository: str, timeout: float, mtom: bool, as_json: bool
+) -> None:
+    """Submit files as one submission; raises WrongInput, Refused."""
+    for path in files:
+        if not path.is_file():
+            raise WrongInput(f"{path}: there is no such file")
+    if described.replace and len(files) != 1:
+        raise WrongInput("--replace is for one file")
+    documents = [(entry_for(path, described), path) for path in files]
+    submission_set = SubmissionSet(
+        patient_id=described.patient,
+        source_id=described.source_id,
+        content_type_code=described.codes["content_type_code"],
+    )
+    total = sum(path.stat().st_size for path in files)
+    with explained("submit", as_json=as_json), progress("submitting", total, shown=not as_json) as step:
+        transport = CountingTransport(on_sent=step)
+        with SoapExchange(repository, timeout=timeout, transport=transport) as exchange:
+            source = DocumentSource(exchange)
+            response = source.submit(submission_set, documents, replace=described.replace, mtom=mtom)
+    rows: list[dict[str, Any]] = [
+        {
+            "file": str(path),
+            "unique_id": entry.unique_id,
+            "entry_uuid": entry.entry_uuid,
+            "mime_type": entry.mime_type,
+            "size": path.stat().st_size,
+            "submission_set": submission_set.unique_id,
+        }
+        for entry, path in documents
+    ]
+    if as_json:
+        print_json(rows)
+        return
+    table = ((row["file"], row["unique_id"], row["mime_type"], size_text(row["size"])) for row in rows)
+    print_table(("file", "uniqueId", "mimeType", "size"), table)
+    for warning in response.errors:
+        print_errors("submit", "accepted, with a warning", [warning], as_json=False)
+
+
+def _no_step(_: int) -> None:
+    """Nobody watches."""
+
+
+_WORTH_A_BAR: Final = 4_000_000  # bytes
+
+
+@contextmanager
+def progress(what: str, total: int | None, *, shown: bool) -> Iterator[Callable[[int], None]]:
+    """A bar on a terminal for work that takes a while; nothing for small work, pipes and JSON.
+
+    Without a ``total`` it counts only.
+    """
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    if not shown or (total or _WORTH_A_BAR) < _WORTH_A_BAR or not console.is_terminal:
+        yield _no_step
+        return
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+    with Progress(
+        TextColumn(what), BarColumn(), DownloadColumn(), TransferSpeedColumn(), console=console, transient=True
+    ) as bar:
+        task = bar.add_task(what, total=total)
+        yield lambda count: bar.advance(task, count)
+
+
+# --------------------------------------------------------------------------- find
+
+_STATUSES: Final = {
+    "approved": (Status.APPROVED,),
+    "deprecated": (Status.DEPRECATED,),
+    "all": (Status.APPROVED, Status.DEPRECATED),
+}
+_FILTERS: Final = (
+    "class_code",
+    "type_code",
+    "format_code",
+    "practice_setting_code",
+    "healthcare_facility_type_code",
+    "event_code_list",
+    "confidentiality_code",
+)
+
+
+def find(
+    patient: str,
+    *,
+    domain: str,
+    status: str,
+    filters: Mapping[str, Sequence[str]],
+    registry: str,
+    timeout: float,
+    as_json: bool,
+    **criteria: Any,
+) -> None:
+    """Print the DocumentEntries of a patient; raises WrongInput, Refused."""
+    if status not in _STATUSES:
+        raise WrongInput(f"--status {status}: choose one of {', '.join(_STATUSES)}")
+    codes = {key: [read_code(text, _flag(key)) for text in texts] for key, texts in filters.items() if texts}
+    # names of parameters of find_documents, each with a value of its type
+    given: dict[str, Any] = {**codes, **{key: value for key, value in criteria.items() if value}}
+    with explained("find", as_json=as_json), SoapExchange(registry, timeout=timeout) as exchange:
+        consumer = DocumentConsumer(exchange)
+        try:
+            entries = consumer.find_documents(read_patient(patient, domain), status=_STATUSES[status], **given)
+        except ValueError as error:
+            raise WrongInput(str(error)) from None
+    if as_json:
+        print_json(map(entry_row, entries))
+        return
+    print_table(
+        ("created", "title", "type", "mimeType", "size", "status", "uniqueId"),
+        (
+            (
+                str(entry.creation_time or ""),
+                plain(entry.title) or "",
+                _code_name(entry.type_code),
+                entry.mime_type,
+                "" if entry.size is None else size_text(entry.size),
+                _status_text(entry),
+                entry.unique_id,
+            )
+            for entry in entries
+        ),
+    )
+
+
+def _code_name(code: Code | None) -> str:
+    return "" if code is None else plain(code.name) or code.code
+
+
+def _status_text(entry: DocumentEntry) -> str:
+    status = entry.availability_status
+    return status.name.capitalize() if isinstance(status, Status) else str(status or "")
+
+
+def entry_row(entry: DocumentEntry) -> dict[str, Any]:
+    """A DocumentEntry as JSON: the attributes people look for, codes as ``CODE^NAME^SCHEME``."""
+    row: dict[str, Any] = {
+        "unique_id": entry.unique_id,
+        "entry_uuid": entry.entry_uuid,
+        "repository_unique_id": entry.repository_unique_id,
+        "home_community_id": entry.home_community_id,
+        "patient_id": str(entry.patient_id),
+        "title": plain(entry.title),
+        "mime_type": entry.mime_type,
+        "creation_time": str(entry.creation_time) if entry.creation_time else None,
+        "language_code": entry.language_code,
+        "size": entry.size,
+        "hash": entry.hash,
+        "status": _status_text(entry),
+    }
+    for key in ("class_code", "type_code", "format_code", "practice_setting_code", "healthcare_facility_type_code"):
+        row[key] = _code_text(getattr(entry, key))
+    for key in ("confidentiality_code", "event_code_list"):
+        row[key] = [_code_text(code) for code in getattr(entry, key)]
+    return row
+
+
+def _code_text(code: Code | None) -> str | None:
+    return None if code is None else f"{code.code}^{plain(code.name) or ''}^{code.scheme}"
+
+
+# --------------------------------------------------------------------------- get
+
+
+def get(
+    unique_id: str,
+    *,
+    repository_unique_id: str,
+    home: str | None,
+    output: str | None,
+    repository: str,
+    timeout: float,
+    as_json: bool,
+) -> None:
+    """Retrieve one document into a file, or to standard output with ``-``; raises WrongInput, Refused."""
+    request = DocumentRequest(repository_unique_id, unique_id, home)
+    with explained("get", as_json=as_json), progress("receiving", None, shown=not as_json and output != "-") as step:
+        transport = CountingTransport(on_received=step)
+        with SoapExchange(repository, timeout=timeout, transport=transport) as exchange:
+            document = DocumentConsumer(exchange, exchange).retrieve(request)
+    with document:
+        if output == "-":
+            with open(1, "wb", closefd=False) as out:
+                for chunk in document.chunks():
+                    out.write(chunk)
+            return
+        target = Path(output or unique_id + (mimetypes.guess_extension(document.mime_type) or ""))
+        if target.is_dir():
+            target /= unique_id + (mimetypes.guess_extension(document.mime_type) or "")
+        _write(document.chunks(), target)
+        row = {
+            "file": str(target),
+            "unique_id": unique_id,
+            "mime_type": document.mime_type,
+            "size": document.size,
+            "hash": document.hash,
+        }
+    if as_json:
+        print_json([row])
+    else:
+        print_table(
+            ("file", "mimeType", "size", "SHA-1"),
+            [(str(target), document.mime_type, size_text(document.size), document.hash)],
+        )
+
+
+def _write(chunks: Iterable[bytes], target: Path) -> None:
+    """Whole or not at all: beside the target first, then renamed into its place."""
+    try:
+        descriptor, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    except OSError as error:
+        raise WrongInput(f"--output {target}: {error.strerror}") from None
+    try:
+        with open(descriptor, "wb") as file:
+            for chunk in chunks:
+                file.write(chunk)
+        os.chmod(name, 0o666 & ~_umask())
+        os.replace(name, target)
+    except OSError as error:
+        Path(name).unlink(missing_ok=True)
+        raise WrongInput(f"--output {target}: {error.strerror}") from None
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
