@@ -64,11 +64,11 @@ def parse(
     if len(data) > max_size:
         raise MessageTooLarge(f"the XML has more than {max_size} bytes")
     data = _as_utf8(data, encoding)
-    if _DOCTYPE(data):
+    nodes = 0  # a short message cannot pass a limit on counts: each tag or attribute takes two bytes or more
+    if len(data) >= 2 * _FEW_NODES:
+        nodes = _checked_counts(data, max_size, max_tags, max_attributes)
+    if _has_document_type(data):
         raise MalformedMessage("the XML has a document type declaration, which is not accepted")
-    if len(data) < 2 * _FEW_NODES:  # too short to pass a limit on counts: each tag or attribute takes two bytes or more
-        return _THREAD.parse(data)
-    nodes = _checked_counts(data, max_size, max_tags, max_attributes)
     return _THREAD.parse(data) if nodes < _FEW_NODES and len(data) < _LONG else _parse_apart(data)
 
 
@@ -86,8 +86,25 @@ def _checked_counts(data: bytes, max_size: int, max_tags: int, max_attributes: i
     return tags + attributes
 
 
-# a DOCTYPE can only stand before the root element, after comments and processing instructions
-_DOCTYPE: Final = re.compile(rb"(?:\s+|<\?.*?\?>|<!--.*?-->)*+<!DOCTYPE", re.DOTALL | re.IGNORECASE).match
+def _has_document_type(data: bytes) -> bool:
+    """Whether the root element has a DOCTYPE before it; comments and processing instructions may be there as well
+    (XML 1.0, production 22).
+    """
+    position = 0
+    while (found := _NO_SPACE(data, position)) is not None:
+        position = found.start()
+        closing = next((end for start, end in _BEFORE_ROOT if data.startswith(start, position)), None)
+        if closing is None:
+            return data[position : position + 9].upper() == b"<!DOCTYPE"
+        position = data.find(closing, position + len(closing) + 1)
+        if position < 0:  # it never ends: the parser will say so
+            return False
+        position += len(closing)
+    return False
+
+
+_NO_SPACE: Final = re.compile(rb"[^ \t\r\n]").search
+_BEFORE_ROOT: Final = ((b"<?", b"?>"), (b"<!--", b"-->"))
 
 
 class _Thread(local):

@@ -52,6 +52,7 @@ def test_a_document_type_declaration_is_refused_whatever_stands_before_it(data: 
 
 def test_the_word_doctype_in_a_text_is_only_a_word() -> None:
     assert xml.parse(b"<r><![CDATA[<!DOCTYPE html>]]></r>").text == "<!DOCTYPE html>"
+    assert xml.parse(b"<?a <!DOCTYPE ?><!-- <!DOCTYPE html> --><r/>").tag == "r"
 
 
 @pytest.mark.parametrize(
@@ -59,6 +60,9 @@ def test_the_word_doctype_in_a_text_is_only_a_word() -> None:
     [
         b"",
         b"   ",
+        b"<!-- never ends <!DOCTYPE r><r/>",
+        b"<?never ends <!DOCTYPE r><r/>",
+        b"<!--> <!DOCTYPE r><r/>",
         b"no markup",
         b"<r>",
         b"<r></s>",
