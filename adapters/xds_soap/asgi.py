@@ -257,8 +257,7 @@ class _Feeding:
 
     def _feed(self, pieces: list[bytes]) -> SoapReply | None:
         try:
-            for piece in pieces:
-                self._call.feed(piece)
+            self._call.feed(pieces[0] if len(pieces) == 1 else b"".join(pieces))
         except Exception as error:  # noqa: BLE001 - becomes an answer
             return self._call.refuse(error)
         return None

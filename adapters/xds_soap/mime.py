@@ -12,6 +12,8 @@ import binascii
 import re
 from collections.abc import Callable, Mapping
 from enum import Enum, auto
+from functools import lru_cache
+from types import MappingProxyType
 from typing import Protocol
 
 from xds.errors import MalformedMessage, MessageTooLarge
@@ -33,26 +35,39 @@ _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _WANTED = re.compile(r"""(?:^|[;\s])(boundary|start|type|action)\s*=\s*(?:"([^"]*)"|([^;\s"]+))""", re.IGNORECASE)
 
 
-def parse_header(value: str) -> tuple[str, dict[str, str]]:
+def parse_header(value: str) -> tuple[str, Mapping[str, str]]:
     """A Content-Type as its lower-case type and its parameters (names lower case, the first of a name counts).
 
     Metro writes ``start-info="application/soap+xml;action=\\"urn:…\\""``, and in another release the same without the
     backslashes; parameters are then searched for where the grammar has lost its way.
     """
+    return _parse_remembered(value) if len(value) <= _REMEMBERED else _parse_header(value)
+
+
+_REMEMBERED = 400  # peers write the same few values again and again
+
+
+def _parse_header(value: str) -> tuple[str, Mapping[str, str]]:
     kind, _, _ = value.partition(";")
     parameters: dict[str, str] = {}
     position = len(kind)
     while match := _PARAMETER.match(value, position):
         name, quoted, bare = match.groups()
-        text = _ESCAPED.sub(r"\1", quoted) if quoted is not None else bare.strip()
-        if quoted is None and text.startswith('"'):  # quotes that do not pair up
-            break
+        if quoted is not None:
+            text = _ESCAPED.sub(r"\1", quoted) if "\\" in quoted else quoted
+        else:
+            text = bare.strip()
+            if text.startswith('"'):  # quotes that do not pair up
+                break
         parameters.setdefault(name.lower(), text)
         position = match.end()
     if value[position:].strip("; \t\r\n"):
         for name, quoted, bare in _WANTED.findall(value, position):
             parameters.setdefault(name.lower(), quoted or bare)
-    return kind.strip().lower(), parameters
+    return kind.strip().lower(), MappingProxyType(parameters)
+
+
+_parse_remembered = lru_cache(maxsize=256)(_parse_header)
 
 
 def content_id(value: str) -> str:
@@ -133,6 +148,7 @@ class MultipartSplitter:
         self._state = _State.PREAMBLE
         self._write: Write | None = None
         self._at_start = False  # no content of this part was seen yet: the delimiter may stand right here
+        self._scanned = 0  # so much of the buffer needs no second look, however small the pieces come
 
     def feed(self, data: bytes) -> None:
         """Take the next bytes of the stream."""
@@ -163,11 +179,14 @@ class MultipartSplitter:
         return None
 
     def _preamble(self, buffer: bytes, position: int) -> int | None:
-        match = self._first.search(buffer, position)
+        match = self._first.search(buffer, max(position, self._scanned))
         if match is None:
             if len(buffer) > MAX_PREAMBLE:
                 raise MalformedMessage("the multipart body does not hold its boundary")
+            last = buffer.rfind(self._dashes, self._scanned)
+            self._scanned = max(0, (last if last >= 0 else len(buffer) - len(self._dashes)) - 1)
             return None
+        self._scanned = 0
         if match.group(1) == b"\n":
             self._delimiter = b"\n" + self._dashes
         return self._after(match.group(1), match.end())
@@ -185,12 +204,14 @@ class MultipartSplitter:
     def _headers(self, buffer: bytes, position: int) -> int | None:
         if match := _NO_HEADERS.match(buffer, position):
             block = b""
-        elif match := _END_OF_HEADERS.search(buffer, position, position + self._max_header_size + 4):
+        elif match := _END_OF_HEADERS.search(buffer, position + self._scanned, position + self._max_header_size + 4):
             block = buffer[position : match.start()]
         else:
             if len(buffer) - position > self._max_header_size:
                 raise MessageTooLarge("the headers of a MIME part are too long")
+            self._scanned = max(0, len(buffer) - position - 3)
             return None
+        self._scanned = 0
         self._write = self._sink.begin_part(parse_part_headers(block))
         self._state = _State.CONTENT
         self._at_start = True

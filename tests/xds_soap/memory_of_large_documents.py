@@ -45,7 +45,10 @@ def send(exchange: SoapExchange, size: int) -> None:
 
 def main(size: int) -> None:
     served = echo.served()
-    with running(SoapApp(served.endpoint)) as (host, port), SoapExchange(f"http://{host}:{port}/repository") as exchange:
+    with (
+        running(SoapApp(served.endpoint)) as (host, port),
+        SoapExchange(f"http://{host}:{port}/repository") as exchange,
+    ):
         send(exchange, 4 * MIB)  # buffers and modules that stay
         before = peak = resident()
         done = threading.Event()

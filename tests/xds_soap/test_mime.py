@@ -127,6 +127,7 @@ ONE = b"--b\r\nA: 1\r\n\r\nx\r\n--b--\r\n"
         pytest.param(b"preamble\r\n" + ONE, [b"x"], id="preamble"),
         pytest.param(b"\r\n" + ONE, [b"x"], id="leading line end"),
         pytest.param(b"see --b\r\n" + ONE, [b"x"], id="boundary inside the preamble's line"),
+        pytest.param(b"--bb\r\n--b- \r\n" + ONE, [b"x"], id="lines in the preamble that only begin like it"),
         pytest.param(ONE + b"epilogue\r\n--b\r\n\r\nno part", [b"x"], id="epilogue"),
         pytest.param(ONE.rstrip(), [b"x"], id="no line end after the closing boundary"),
         pytest.param(ONE.replace(b"\r\n", b"\n"), [b"x"], id="LF only"),
