@@ -30,14 +30,14 @@ _LOINC: Final = "2.16.840.1.113883.6.1"
 _SNOMED: Final = "2.16.840.1.113883.6.96"
 # what a document gets when nobody says more; all of them are in the code tables of the usual test environments
 DEFAULT_CODES: Final[Mapping[str, str]] = {
-    "class_code": f"34133-9^Summarization of Episode Note^{_LOINC}",
+    "class_code": "SUMMARIES^Summaries^1.3.6.1.4.1.19376.1.2.6.1",
     "type_code": f"34133-9^Summarization of Episode Note^{_LOINC}",
     # for "the MIME type says enough" (IHE formatCode value set)
     "format_code": "urn:ihe:iti:xds:2017:mimeTypeSufficient^mimeType Sufficient^1.3.6.1.4.1.19376.1.2.3",
     "confidentiality_code": "N^normal^2.16.840.1.113883.5.25",
     "healthcare_facility_type_code": f"22232009^Hospital^{_SNOMED}",
-    "practice_setting_code": f"394802001^General medicine^{_SNOMED}",
-    "content_type_code": f"34133-9^Summarization of Episode Note^{_LOINC}",
+    "practice_setting_code": f"309927009^General medical department^{_SNOMED}",
+    "content_type_code": f"22232009^Hospital^{_SNOMED}",
 }
 # OID of the submitting system when none is given: this program is one
 DEFAULT_SOURCE_ID: Final = "1.3.6.1.4.1.21367.2026.2.1"

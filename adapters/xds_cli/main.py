@@ -91,8 +91,12 @@ def demo(
     ] = None,
 ) -> None:
     """Two hospitals exchange documents through a server that is killed in between."""
+    import signal
+
     from xds_cli.demo import DemoFailed, run_demo
 
+    # an exception, so that the server goes with the demo
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
         run_demo(stay=stay, data=data)
     except DemoFailed as error:
