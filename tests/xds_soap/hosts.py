@@ -18,7 +18,8 @@ def running(app: Any, **options: Any) -> Iterator[tuple[str, int]]:
     """An ASGI application under uvicorn; gives its host and port."""
     config = uvicorn.Config(app, log_config=None, ws="none", loop="asyncio", **options)
     server = uvicorn.Server(config)
-    with socket.socket() as listener:
+    # the protocol is named, so that asyncio turns Nagle's algorithm off
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen(64)
         ready = threading.Event()
