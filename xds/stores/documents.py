@@ -43,6 +43,7 @@ class DocumentFiles:
         self._numbers = itertools.count(1)
         self._made: set[str] = set()
         self._making = threading.Lock()
+        os.makedirs(self.folder, mode=0o700, exist_ok=True)
         for name in ("owners", "staging"):
             os.makedirs(os.path.join(self.folder, name), mode=0o700, exist_ok=True)
         self._lock = FileLock(self._lock_path(self.owner))

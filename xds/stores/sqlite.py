@@ -45,6 +45,25 @@ _IDLE: Final = 0.5  # seconds without work after which the WAL is brought in
 _FATAL: Final = (sqlite3.OperationalError, sqlite3.InternalError, MemoryError)
 
 
+_WRITER_PRAGMAS: Final = (
+    f"page_size = {PAGE_SIZE}",  # before the first table exists
+    "journal_mode = WAL",
+    "synchronous = FULL",  # NORMAL may lose a commit that was acknowledged
+    "foreign_keys = OFF",  # there are none
+    f"wal_autocheckpoint = {4 * _CHECKPOINT_PAGES}",  # the writer decides; this is for when its estimate is far off
+    f"journal_size_limit = {_LONGEST_WAL * PAGE_SIZE}",
+    "cache_size = -65536",  # 64 MB: the inner pages of every index at tens of millions of rows
+    "temp_store = MEMORY",
+)
+_READER_PRAGMAS: Final = (
+    "query_only = ON",
+    "cache_size = -8192",
+    # another connection's commit empties a reader's cache; the map makes refilling it free of system calls
+    f"mmap_size = {1 << 31}",
+    "temp_store = MEMORY",
+)
+
+
 def connect(path: str, *, read_only: bool) -> sqlite3.Connection:
     """A connection in the house's settings; transactions are begun and ended by hand."""
     uri = Path(path).absolute().as_uri() + ("?mode=ro" if read_only else "?mode=rwc")
@@ -58,25 +77,6 @@ def connect(path: str, *, read_only: bool) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
-
-
-_WRITER_PRAGMAS: Final = (
-    f"page_size = {PAGE_SIZE}",  # before the first table exists
-    "journal_mode = WAL",
-    "synchronous = FULL",  # NORMAL may lose a commit that was acknowledged
-    "foreign_keys = OFF",  # there are none
-    "wal_autocheckpoint = 0",  # the writer decides
-    f"journal_size_limit = {_LONGEST_WAL * PAGE_SIZE}",
-    "cache_size = -65536",  # 64 MB: the inner pages of every index at tens of millions of rows
-    "temp_store = MEMORY",
-)
-_READER_PRAGMAS: Final = (
-    "query_only = ON",
-    "cache_size = -8192",
-    # another connection's commit empties a reader's cache; the map makes refilling it free of system calls
-    f"mmap_size = {1 << 31}",
-    "temp_store = MEMORY",
-)
 
 
 class SqliteSession:
@@ -188,7 +188,6 @@ class SqliteWriter:
         self._begin = begin
         self._released = released
         self._queue = JobQueue(queue_size)
-        self._number = self._read_number()
         self._group_update = statements.get(sql.group_update)
         self._superfluous: list[str] = []
         self._checkpoint = Checkpoints(self._connection)
@@ -253,15 +252,16 @@ class SqliteWriter:
         superfluous: list[str] = []
         try:
             self._connection.execute("BEGIN IMMEDIATE")
+            number = self._read_number() + 1
             outcomes = [self._member(job, superfluous) for job in jobs]
-            self._session.run(self._group_update, (self._number + 1,))
+            self._session.run(self._group_update, (number,))
         except (sqlite3.Error, MemoryError) as error:
             self._roll_back()
             raise GroupLost from error
         except GroupLost:
             self._roll_back()
             raise
-        self._commit()
+        self._commit(number)
         self._superfluous += superfluous
         return outcomes
 
@@ -286,25 +286,25 @@ class SqliteWriter:
             raise GroupLost  # the work swallowed an error that rolled everything back
         execute("RELEASE member")
         superfluous += transaction.superfluous
+        self._checkpoint.content += transaction.content_written
         return Outcome(job, value)
 
-    def _commit(self) -> None:
+    def _commit(self, number: int) -> None:
         try:
             self._connection.execute("COMMIT")
         except (sqlite3.Error, MemoryError) as error:
             self._roll_back()
-            if not self._happened(error):
+            if not self._happened(number, error):
                 raise GroupLost from error
-        self._number += 1
 
-    def _happened(self, error: BaseException) -> bool:
-        """Whether the COMMIT that failed took place all the same."""
+    def _happened(self, number: int, error: BaseException) -> bool:
+        """Whether the COMMIT of group ``number``, which failed, took place all the same."""
         try:
-            if self._read_number() == self._number:
+            if self._read_number() != number:
                 return False
-            # it is there, but was it synced? one more commit, after it in the same file, says so
+            # it is there, but was it synced? one more commit, behind it in the same file, says so
             self._connection.execute("BEGIN IMMEDIATE")
-            self._session.run(self._group_update, (self._number + 1,))
+            self._session.run(self._group_update, (number,))
             self._connection.execute("COMMIT")
         except (sqlite3.Error, MemoryError):
             self._roll_back()
@@ -322,12 +322,17 @@ class SqliteWriter:
 
 
 class Checkpoints:
-    """When the WAL is copied into the database, and how much at a time."""
+    """When the WAL is copied into the database, and how much at a time.
+
+    SQLite does not tell Python how long the WAL is; rows changed and bytes of documents written are a fair estimate,
+    and each checkpoint corrects it.
+    """
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
         self._changes = connection.total_changes
         self._pages_per_change = 2.0
+        self.content = 0  # bytes of documents written since the last checkpoint
 
     @property
     def wanted(self) -> bool:
@@ -335,7 +340,7 @@ class Checkpoints:
 
     def run_when_due(self) -> None:
         changes = self._connection.total_changes - self._changes
-        if changes * self._pages_per_change >= _CHECKPOINT_PAGES:
+        if changes * self._pages_per_change + self.content / PAGE_SIZE >= _CHECKPOINT_PAGES:
             self.run()
 
     def run(self) -> None:
@@ -346,10 +351,12 @@ class Checkpoints:
         # copying that fails loses nothing: the next one does it
         with contextlib.suppress(sqlite3.Error):
             _, pages, copied = self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-            self._pages_per_change = max(0.5, pages / changes if copied == pages else self._pages_per_change)
+            if copied == pages:
+                self._pages_per_change = max(0.5, (pages - self.content / PAGE_SIZE) / changes)
             if pages > _LONGEST_WAL:
                 self._connection.execute("PRAGMA wal_checkpoint(RESTART)").fetchone()
         self._changes = self._connection.total_changes
+        self.content = 0
 
 
 def unavailable(error: BaseException | None, *, in_doubt: bool = False) -> StoreUnavailable:

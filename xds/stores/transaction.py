@@ -39,6 +39,7 @@ class SqlTransaction(SqlReader):
     def __init__(self, session: Session, locate: Callable[[str], str], clock: Clock) -> None:
         super().__init__(session, locate)
         self._clock = clock
+        self.content_written = 0  # bytes
         # files that nothing will refer to once this has committed: looked up again, then removed
         self.superfluous: list[str] = []
 
@@ -166,10 +167,10 @@ class SqlTransaction(SqlReader):
     # ----------------------------------------------------------------- documents
 
     def insert_document(self, unique_id: str, mime_type: str, staged: StagedDocument) -> None:
-        if staged.path is not None:
-            format_, content = ContentFormat.FILE, None
-        else:
+        format_, content = ContentFormat.FILE, None
+        if staged.path is None:
             format_, content = packed_content(staged)
+            self.content_written += len(content)
         row = (unique_id, mime_type, staged.size, staged.hash, int(format_), staged.path, content)
         if self._session.rows(self._statements.insert(sql.document_insert), row):
             return

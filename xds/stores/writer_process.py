@@ -39,8 +39,8 @@ _DRAIN: Final = 60.0  # seconds close() waits for answers
 _NUMBER: Final = 8  # bytes of a request's number
 _GONE: Final = "the process that writes is gone"
 
-# number, whether it worked, value or error
-Answer = tuple[int, bool, Any]
+# number, whether it worked, pickled value or error: each by itself, so that one that cannot travel hurts no other
+Answer = tuple[int, bool, bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,13 +180,19 @@ class _Guest:
             work: Callable[[Transaction], Any] = pickle.loads(memoryview(message)[_NUMBER:])  # noqa: S301 - see above
             future = self._writer.submit(work)
         except Exception as error:  # noqa: BLE001 - it belongs to whoever sent it
-            self._answers.put((number, False, error))
+            self._answers.put((number, False, _pickled(error, "failed, and its error")))
             return
         future.add_done_callback(lambda done: self._answer(number, done))
 
     def _answer(self, number: int, done: Future[Any]) -> None:
         error = done.exception()
-        self._answers.put((number, True, done.result()) if error is None else (number, False, error))
+        if error is not None:
+            self._answers.put((number, False, _pickled(error, "failed, and its error")))
+            return
+        try:
+            self._answers.put((number, True, pickle.dumps(done.result())))
+        except Exception:  # noqa: BLE001 - pickle raises what it likes
+            self._answers.put((number, False, _unpicklable(done.result(), "is done, but its result")))
 
     def _send(self) -> None:
         """Answers in batches, until the end mark."""
@@ -199,7 +205,7 @@ class _Guest:
             ended = None in batch
             answers = [answer for answer in batch if answer is not None]
             try:
-                self._channel.send(_pickled(answers))
+                self._channel.send(pickle.dumps(answers))
             except OSError:
                 break
         self._channel.hang_up()
@@ -210,21 +216,18 @@ class _Guest:
         self._receiver.join(_DRAIN)
 
 
-def _pickled(answers: list[Answer]) -> bytes:
+def _pickled(error: BaseException, what: str) -> bytes:
+    """An error that arrives as itself, or else as a word about it."""
     try:
-        return pickle.dumps(answers)
-    except Exception:  # noqa: BLE001 - one of them cannot travel: which one?
-        return pickle.dumps([_portable(answer) for answer in answers])
+        message = pickle.dumps(error)
+        pickle.loads(message)  # noqa: S301 - our own; many exceptions can be pickled but not rebuilt
+    except Exception:  # noqa: BLE001 - pickle raises what it likes
+        return _unpicklable(error, what)
+    return message
 
 
-def _portable(answer: Answer) -> Answer:
-    number, worked, value = answer
-    try:
-        pickle.loads(pickle.dumps(value))  # noqa: S301 - our own, a moment ago
-    except Exception:  # noqa: BLE001
-        what = "is done, but its result" if worked else "failed, and its error"
-        return number, False, XdsError(f"the work {what} ({type(value).__name__}) cannot travel between processes")
-    return answer
+def _unpicklable(value: object, what: str) -> bytes:
+    return pickle.dumps(XdsError(f"the work {what} ({type(value).__name__}) cannot travel between processes"))
 
 
 # --------------------------------------------------------------------------- the other side
@@ -300,11 +303,7 @@ class _Link:
         try:
             while True:
                 for number, worked, value in pickle.loads(self._channel.receive()):  # noqa: S301 - authenticated
-                    future = self.waiting.pop(number)
-                    if worked:
-                        future.set_result(value)
-                    else:
-                        future.set_exception(value)
+                    _resolve(self.waiting.pop(number), worked, value)
         except (OSError, EOFError):
             pass
         finally:
@@ -320,3 +319,15 @@ class _Link:
 
     def close(self) -> None:
         self._channel.hang_up()
+
+
+def _resolve(future: Future[Any], worked: bool, message: bytes) -> None:
+    try:
+        value = pickle.loads(message)  # noqa: S301 - authenticated
+    except Exception as error:  # noqa: BLE001 - whoever waits must hear of it
+        future.set_exception(error)
+        return
+    if worked:
+        future.set_result(value)
+    else:
+        future.set_exception(value)
