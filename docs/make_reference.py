@@ -15,8 +15,9 @@ import typer
 import typer.main
 
 from xds.transactions import TRANSACTIONS
+from xds.transactions.hl7v2 import HL7V2_TRANSACTIONS
 from xds.vocab.errors import ErrorCode
-from xds.vocab.queries import QUERIES, Parameter
+from xds.vocab.queries import STORED_QUERIES, Parameter
 from xds_cli.config import OPTIONS
 from xds_cli.main import app
 
@@ -58,21 +59,41 @@ def commands() -> str:
             if parameter.param_type_name == "argument":
                 rows.append((f"`{(parameter.metavar or parameter.name).upper()}`", parameter.help or ""))
             else:
-                metavar = "" if parameter.is_flag else f" {parameter.metavar or parameter.type.name.upper()}"
-                rows.append((f"`{parameter.opts[0]}{metavar}`", parameter.help or ""))
+                metavar = "" if parameter.is_flag else f" {parameter.metavar or 'TEXT'}"
+                flags = "/".join((parameter.opts[0], *parameter.secondary_opts[:1]))
+                rows.append((f"`{flags}{metavar}`", parameter.help or ""))
         if rows:
             parts.append(table(("option", "meaning"), rows) + "\n")
     return "\n".join(parts)
 
 
 def transactions() -> str:
-    rows = []
-    for row in TRANSACTIONS:
-        binding = row.binding
-        trigger = getattr(binding, "action", None) or ", ".join(map(str, getattr(binding, "triggers", ())))
-        rows.append((row.number, row.name, ", ".join(row.initiators), ", ".join(row.responders), f"`{trigger}`"))
-    head = ("number", "name", "starts it", "answers it", "WS-Addressing action or HL7 v2 trigger")
-    return f"# Transactions\n\n{NOTE}\n\n{table(head, rows)}\n"
+    soap = (
+        (row.number, row.name, ", ".join(row.initiators), ", ".join(row.responders), f"`{row.binding.action}`")
+        for row in TRANSACTIONS
+    )
+    hl7v2 = (
+        (
+            row.number,
+            row.name,
+            ", ".join(row.initiators),
+            ", ".join(row.responders),
+            ", ".join(f"`{row.binding.message_type}^{trigger}`" for trigger in sorted(row.binding.triggers)),
+        )
+        for row in HL7V2_TRANSACTIONS
+    )
+    return f"""# Transactions
+
+{NOTE}
+
+## Over SOAP
+
+{table(("number", "name", "starts it", "answers it", "WS-Addressing action"), soap)}
+
+## Over HL7 v2
+
+{table(("number", "name", "starts it", "answers it", "MSH-9"), hl7v2)}
+"""
 
 
 def _parameter(parameter: Parameter) -> tuple[str, ...]:
@@ -91,7 +112,7 @@ def _parameter(parameter: Parameter) -> tuple[str, ...]:
 
 def stored_queries() -> str:
     parts = [f"# Stored queries of ITI-18\n\n{NOTE}\n"]
-    for query in QUERIES:
+    for query in STORED_QUERIES:
         parts.append(f"## {query.name}\n\n`{query.id}`, {query.section}.")
         if query.alternatives:
             parts.append(f"\nExactly one of {', '.join(f'`{name}`' for name in query.alternatives)}.")

@@ -116,7 +116,7 @@ _TIMEOUT = Annotated[
     float, typer.Option(min=0.1, metavar="SECONDS", help="without progress, then the peer is given up")
 ]
 _JSON = Annotated[bool, typer.Option("--json", help="one JSON object per line")]
-_CODE = Annotated[str | None, typer.Option(metavar="CODE^NAME^SCHEME")]
+_CODE = Annotated[str | None, typer.Option(metavar="CODE^NAME^SCHEME", help="without it a general one")]
 _CODES = Annotated[list[str] | None, typer.Option(metavar="CODE^NAME^SCHEME", help="may be repeated: any of them")]
 _REPOSITORY_URL = "http://127.0.0.1:8080/repository"
 _REGISTRY_URL = "http://127.0.0.1:8080/registry"
