@@ -56,15 +56,21 @@ class Reference:
 
 
 def registered(transaction: Transaction, references: Iterable[Reference], patient_id: str) -> dict[str, StoredObject]:
-    """The objects that are referred to, by entryUUID; whoever they belong to is locked as well."""
+    """The objects that are referred to, by entryUUID.
+
+    Folders of another patient are locked with that patient, because they change. An entry that a set merely refers to
+    is not: it may become Deprecated right after it was looked at, which is as if it had become so after the submission.
+    """
+    references = tuple(references)
     wanted = sorted({reference.object_id for reference in references})
-    found = transaction.by_uuid(wanted, references=True)
-    others = sorted({o.patient_id for o in found} - {patient_id})
+    found = {o.entry_uuid: o for o in transaction.by_uuid(wanted, references=True)}
+    folders = {reference.object_id for reference in references if reference.role is Role.FOLDER}
+    others = sorted({found[uuid].patient_id for uuid in folders if uuid in found} - {patient_id})
     if others:
         for other in others:
             transaction.lock_patient(other)
-        found = transaction.by_uuid(wanted, references=True)
-    return {o.entry_uuid: o for o in found}
+        found = {o.entry_uuid: o for o in transaction.by_uuid(wanted, references=True)}
+    return found
 
 
 def findings(
