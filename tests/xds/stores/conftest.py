@@ -15,6 +15,7 @@ import psycopg
 import pytest
 
 from xds.stores import SqlStore, open_store
+from xds.stores.schema import metadata
 
 _numbers = itertools.count(1)
 
@@ -69,9 +70,18 @@ def new_database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPa
     return new
 
 
-@pytest.fixture
-def postgres_database(new_database: Callable[[str], str]) -> str:
+@pytest.fixture(scope="session")
+def shared_postgres_database(new_database: Callable[[str], str]) -> str:
     return new_database("postgresql")
+
+
+@pytest.fixture
+def postgres_database(shared_postgres_database: str) -> str:
+    """The URL of a PostgreSQL database with empty tables: the same one, emptied, because making one takes long."""
+    with psycopg.connect(shared_postgres_database.replace("+psycopg", ""), autocommit=True) as connection:
+        for table in metadata.tables.keys() - {"store_state"}:
+            connection.execute(f"DELETE FROM {table}".encode())
+    return shared_postgres_database
 
 
 @pytest.fixture
@@ -79,10 +89,11 @@ def sqlite_database(new_database: Callable[[str], str]) -> str:
     return new_database("sqlite")
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def database(request: pytest.FixtureRequest, new_database: Callable[[str], str]) -> str:
-    """The URL of a new, empty database of each kind."""
-    return new_database(request.param)
+@pytest.fixture(params=["sqlite", "postgres"])
+def database(request: pytest.FixtureRequest) -> str:
+    """The URL of a database of each kind with empty tables."""
+    url: str = request.getfixturevalue(f"{request.param}_database")
+    return url
 
 
 @pytest.fixture

@@ -125,8 +125,9 @@ def test_errors_of_the_database_do_not_quote_what_is_stored(store: SqlStore) -> 
 
 
 def test_durability_does_not_depend_on_the_servers_default(
-    postgres_database: str, opened: Callable[..., SqlStore]
+    new_database: Callable[[str], str], opened: Callable[..., SqlStore]
 ) -> None:
+    postgres_database = new_database("postgresql")
     with psycopg.connect(conninfo(postgres_database), autocommit=True) as connection:
         name = connection.execute("SELECT current_database()").fetchone()
         assert name is not None
