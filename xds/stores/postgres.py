@@ -70,6 +70,7 @@ def open_postgres(
 def connect(conninfo: str) -> psycopg.Connection[Any]:
     """A connection in the house's settings; transactions are begun and ended by hand."""
     connection = psycopg.connect(conninfo, autocommit=True, application_name="ihe-xds")
+    connection.cursor_factory = psycopg.RawCursor  # statements come with PostgreSQL's own parameters
     connection.prepare_threshold = 2
     connection.prepared_max = 500
     # an acknowledgement means it is on disk, whatever the server's default is
@@ -325,7 +326,7 @@ class _Worker:
         while time.monotonic() < end:
             try:
                 self._drop()
-                row = self._open().execute("SELECT pg_xact_status(%s::xid8)", (transaction_id,)).fetchone()
+                row = self._open().execute("SELECT pg_xact_status($1::xid8)", (transaction_id,)).fetchone()
             except psycopg.OperationalError:
                 row = None
             if row is not None and row[0] in ("committed", "aborted"):
