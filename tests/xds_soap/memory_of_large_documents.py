@@ -1,7 +1,7 @@
 """Sends a document of N MB through a real server and takes it back; fails when memory grew by more than 24 MB.
 
 Server and client share this process, so the figure covers both: the server streams the request into a temporary file
-and the answer out of it, the client streams both ways. Run by ``test_asgi``.
+and the answer out of it, the client streams both ways. ``python -m tests.xds_soap.memory_of_large_documents 1000``; ``test_asgi`` runs it.
 """
 
 from __future__ import annotations
@@ -11,8 +11,6 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from tests.xds_soap import echo
 from tests.xds_soap.hosts import running

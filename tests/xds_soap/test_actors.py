@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+import random
 import re
 import threading
 from pathlib import Path
@@ -14,12 +15,15 @@ from lxml import etree
 
 from tests.xds_soap import echo
 from tests.xds_soap.hosts import running
-from tests.xds_soap.platform import PATIENT, entry, platform, submission_set
+from tests.xds_soap.systems import PATIENT, entry, platform, submission_set
 from xds.clients.documents import DocumentConsumer, DocumentSource
-from xds.ebxml import retrieve, rs
+from xds.clients.parameters import adhoc_query
+from xds.ebxml import query, retrieve, rs
 from xds.metadata.requests import DocumentRequest
 from xds.metadata.submission import build_submission
 from xds.ports import OutgoingPart
+from xds.vocab.ebrim import Status
+from xds.vocab.queries import FIND_DOCUMENTS
 from xds_soap import SoapApp, SoapExchange
 
 SAMPLES = Path(os.environ.get("XDS_SHARED", Path(__file__).resolve().parents[3] / "shared")) / "samples" / "swiss-epr"
@@ -115,6 +119,66 @@ def test_a_refused_submission_leaves_no_file(tmp_path: Path) -> None:
         assert cut.status == 400
         files = [path for path in (tmp_path / "documents").rglob("*") if path.is_file() and path.stat().st_size > 1000]
     assert files == []
+
+
+# --------------------------------------------------------------------------- damaged messages
+
+
+def damaged(message: bytes, chance: random.Random) -> bytes:
+    """The message with a value emptied, doubled or replaced, bytes lost or inserted, at up to three places."""
+    for _ in range(chance.randint(1, 3)):
+        place = chance.randrange(len(message))
+        value = chance.choice(list(re.finditer(rb'(?<=")[^"<]*(?=")|(?<=>)[^<>]+(?=<)', message)))
+        inserted = chance.choice([b"", b"x", b" ", b"0", b"'", b"(", b"^", b"&amp;", b"|", b"urn:uuid:", value[0] * 2])
+        message = chance.choice(
+            [
+                message[:place] + message[place + chance.randint(1, 40) :],
+                message[:place] + chance.randbytes(2) + message[place:],
+                *[message[: value.start()] + inserted + message[value.end() :]] * 3,
+            ]
+        )
+    return message
+
+
+def messages(unique_id: str, repository: str) -> list[tuple[str, str, bytes]]:
+    """Path, Content-Type and body of one request of each kind."""
+    sent = entry(unique_id=unique_id, size=4, hash=echo.sha1(b"text"), repository_unique_id=repository)
+    submission = build_submission(submission_set(), [sent])
+    part = OutgoingPart("d@test", "text/plain", [b"text"], 4)
+    provide = declared(retrieve.to_mtom(retrieve.encode_provide(submission, {sent.entry_uuid: part})))
+    data, content_type = echo.package(echo.envelope(provide, action=ITI_41), [("d@test", b"text")])
+    find = adhoc_query(
+        FIND_DOCUMENTS,
+        {"document_entry_patient_id": PATIENT, "document_entry_status": Status.APPROVED},
+        return_type="LeafClass",
+    )
+    fetch = retrieve.encode_retrieve_request([DocumentRequest(repository, unique_id)])
+    plain = [
+        ("/registry", ITI_42, rs.encode_submit_objects(submission)),
+        ("/registry", "urn:ihe:iti:2007:RegistryStoredQuery", query.encode_request(find)),
+        ("/repository", "urn:ihe:iti:2007:RetrieveDocumentSet", fetch),
+    ]
+    return [
+        ("/repository", content_type, data),
+        *[(path, echo.PLAIN_TYPE, echo.envelope(declared(body), action=action)) for path, action, body in plain],
+    ]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_damaged_message_is_answered_and_never_a_bug(
+    tmp_path: Path, seed: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    chance = random.Random(seed)
+    statuses = set()
+    with platform(tmp_path) as system:
+        for number in range(40):
+            for path, content_type, body in messages(f"1.2.3.{seed}.{number}", system.repository.unique_id):
+                reply = system.endpoint.handle(path, content_type, damaged(body, chance))
+                statuses.add(reply.status)
+                assert b"internal error" not in reply.content, body
+    assert statuses <= {200, 400, 500}
+    assert 200 in statuses
+    assert caplog.records == []
 
 
 # --------------------------------------------------------------------------- messages of other vendors

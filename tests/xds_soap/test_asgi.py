@@ -303,13 +303,15 @@ def test_mutual_tls_lets_in_who_has_a_certificate() -> None:
             assert client.post(url, content=echo.envelope(), headers=headers).status_code == 200
 
 
-MEMORY = Path(__file__).with_name("memory_of_large_documents.py")
-
-
 def test_a_document_of_100_mb_moves_memory_by_a_few_mb() -> None:
     """Through a real server and the client, each way; see the program for what is measured."""
     root = Path(__file__).resolve().parents[2]
     run = subprocess.run(
-        [sys.executable, str(MEMORY), "100"], cwd=root, capture_output=True, text=True, timeout=300, check=False
+        [sys.executable, "-m", "tests.xds_soap.memory_of_large_documents", "100"],
+        cwd=root,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
     )
     assert run.returncode == 0, run.stdout + run.stderr

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from lxml import etree
 
-from tests.xds_soap.platform import PATIENT, Platform, code, entry, platform, submission_set
+from tests.xds_soap.systems import PATIENT, Platform, code, entry, platform, submission_set
 from xds.clients.documents import DocumentConsumer, DocumentSource
 from xds.clients.retrieved import Document
 from xds.ebxml import query as ebxml_query

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.xds.clients.test_documents import answer, failing
-from tests.xds_soap.platform import PATIENT, Platform, entry, platform, submission_set
+from tests.xds_soap.systems import PATIENT, Platform, entry, platform, submission_set
 from xds.clients.registrar import RemoteRegistrar
 from xds.ebxml import query, rs
 from xds.errors import PeerRejected, PeerUnreachable, RegistryError, RequestRejected
