@@ -1,7 +1,8 @@
 """Sends a document of N MB through a real server and takes it back; fails when memory grew by more than 24 MB.
 
 Server and client share this process, so the figure covers both: the server streams the request into a temporary file
-and the answer out of it, the client streams both ways. ``python -m tests.xds_soap.memory_of_large_documents 1000``; ``test_asgi`` runs it.
+and the answer out of it, the client streams both ways.
+Run by ``test_asgi``, and by hand as ``python -m tests.xds_soap.memory_of_large_documents 1000``.
 """
 
 from __future__ import annotations
