@@ -30,6 +30,7 @@ from xds.stores.files import FileLock, is_locked, sync_directory
 
 SMALL: Final = 100_000  # bytes; up to here a document is a row, beside its metadata
 _SWEEP_AGE: Final = 3600.0  # seconds
+_SWEEP_BATCH: Final = 256  # files looked up at once
 _BUFFER: Final = 256 * 1024
 
 
@@ -86,19 +87,25 @@ class DocumentFiles:
         ``referenced`` gives those of some paths that a document has; it is asked again right before each unlink.
         ``older_than`` is in seconds since the last write.
         """
-        before = time.time() - older_than
         living: dict[str, bool] = {}
         removed = []
-        for path in self._files():
-            owner = os.path.basename(path).partition("-")[0]
-            if self._alive(owner, living) or not self._older(path, before):
-                continue
-            if not path.startswith("staging/") and referenced([path]):
-                continue
-            self.remove(path)
-            removed.append(path)
+        candidates = self._left_behind(time.time() - older_than, living)
+        while batch := list(itertools.islice(candidates, _SWEEP_BATCH)):
+            kept = set(referenced(batch))
+            for path in batch:
+                if path in kept or (not path.startswith("staging/") and referenced([path])):
+                    continue
+                self.remove(path)
+                removed.append(path)
         self._forget_owners(living)
         return removed
+
+    def _left_behind(self, before: float, living: dict[str, bool]) -> Iterator[str]:
+        """Files of dead owners that nobody has written since ``before``."""
+        for path in self._files():
+            owner = os.path.basename(path).partition("-")[0]
+            if not self._alive(owner, living) and self._older(path, before):
+                yield path
 
     def _alive(self, owner: str, known: dict[str, bool]) -> bool:
         if owner not in known:

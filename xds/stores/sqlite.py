@@ -130,7 +130,7 @@ class SqliteReaders:
         try:
             connection.execute("BEGIN")
             yield SqliteSession(connection, self._statements)
-        except (sqlite3.OperationalError, sqlite3.InternalError) as error:
+        except sqlite3.DatabaseError as error:
             raise unavailable(error) from error
         finally:
             self._give_back(connection)

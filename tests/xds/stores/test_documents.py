@@ -190,7 +190,7 @@ def test_files_of_another_living_owner_are_left_alone(tmp_path: Path) -> None:
     theirs.close()
     asked: list[str] = []
     assert mine.sweep(lambda paths: asked.extend(paths) or paths, older_than=-1) == []
-    assert asked == [staged.path]  # referred to: it stays
+    assert asked == [staged.path]  # of a dead owner, but referred to: it stays
     assert mine.sweep(lambda paths: [], older_than=-1) == [staged.path]
     mine.close()
 
