@@ -17,7 +17,8 @@ import secrets
 import traceback
 from collections import Counter
 from collections.abc import Callable, Sequence
-from concurrent.futures import CancelledError, Future, wait
+from concurrent.futures import CancelledError, Future
+from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import count
 from threading import Lock
@@ -85,8 +86,8 @@ class Pending:
 
     def wait(self, timeout: float | None = None) -> Answer:
         """Wait for it. TimeoutError only when ``timeout`` seconds are given."""
-        if not wait([self.future], timeout).done:
-            raise TimeoutError
+        with suppress(CancelledError):
+            self.future.exception(timeout)
         return self.answer()
 
 
@@ -230,7 +231,7 @@ class Endpoint:
         try:
             batch = read_batch(data)
         except MalformedMessage as error:
-            return self._failed(data, None, self._feeds.default, error)
+            return self._failed(b"", None, self._feeds.default, error)  # no single message is to blame
         answers = [answer for message in batch.messages for answer in self.respond(message)]
         return (write_batch(answers, control_id=self._control_id(), time=self._time()),) if answers else ()
 

@@ -91,14 +91,14 @@ class Framer:
         self._inside = False
         if self._discarding:
             self._discarding = False
-            return [Broken(self._head, f"the message is larger than {self._max_size} bytes", answerable=True)]
+            return [self._too_large(self._head)]
         body = bytes(self._buffer)
         self._buffer.clear()
         return self._finish(body)
 
     def _finish(self, body: bytes) -> list[bytes | Broken]:
         if len(body) > self._max_size:
-            return [Broken(body[:HEAD_SIZE], f"the message is larger than {self._max_size} bytes", answerable=True)]
+            return [self._too_large(body)]
         if body.find(START) < 0:
             return [body]
         restart = max(map(body.rfind, _RESTARTS))
@@ -108,3 +108,7 @@ class Framer:
             Broken(body[:restart][:HEAD_SIZE], "the block was not ended before the next began", answerable=False),
             body[restart + 1 :],
         ]
+
+    def _too_large(self, head: bytes) -> Broken:
+        head = head[: min(HEAD_SIZE, self._max_size)]
+        return Broken(head, f"the message is larger than {self._max_size} bytes", answerable=True)

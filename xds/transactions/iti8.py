@@ -7,7 +7,7 @@ A28 and A31 of ITI-30 (3.30) say the same in HL7 v2.5 and are taken as well. Eve
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from dataclasses import replace
 from typing import Any, Final
 
@@ -138,6 +138,9 @@ def _together(results: list[Any], pending: list[Future[Any]]) -> Future[list[Any
     waiting = iter(pending)
 
     def advance(done: Future[Any] | None = None) -> None:
+        if done and done.cancelled():
+            whole.set_exception(CancelledError())
+            return
         error = done.exception() if done else None
         following = None if error else next(waiting, None)
         if error:
