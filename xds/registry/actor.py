@@ -84,7 +84,7 @@ class DocumentRegistry:
         self.domain = domain or AffinityDomain()
         self.codes = codes
         self.clock = clock
-        #: How often a departure from the query grammar was tolerated, by kind.
+        #: How often a departure from the Framework was tolerated, by its name: of the query grammar, of a rule.
         self.tolerated: Counter[str] = Counter()
 
     # ITI-42
@@ -107,7 +107,12 @@ class DocumentRegistry:
         A repository on the same store runs it in the transaction that makes the documents retrievable.
         """
         domain = self.domain
-        warnings = examine(submission, profile=Profile.XDS, codes=self.codes, authority=domain.assigning_authority)
+        notes: list[str] = []
+        warnings = examine(
+            submission, profile=Profile.XDS, codes=self.codes, authority=domain.assigning_authority, notes=notes
+        )
+        if notes:
+            self.tolerated.update(notes)
         plan = make_plan(
             submission,
             warnings=warnings,

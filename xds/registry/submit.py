@@ -14,7 +14,7 @@ from xds.errors import RegistryError, RequestRejected
 from xds.metadata.codes import CodeTable
 from xds.metadata.identity import assign_uuids
 from xds.metadata.registry_object import RegistryObject, Submission
-from xds.metadata.rules import Profile, check
+from xds.metadata.rules import Finding, Profile, check
 from xds.ports import Claim, PreparedObjects, Reader, RegistryResponse, Transaction
 from xds.registry.lifecycle import Reference, Role, apply, effects_of, findings, registered
 from xds.vocab.ebrim import AssociationType, ObjectKind, Severity, SlotName, Status
@@ -46,14 +46,25 @@ class Plan:
 
 
 def examine(
-    submission: Submission, *, profile: Profile, codes: CodeTable | None, authority: str | None
+    submission: Submission,
+    *,
+    profile: Profile,
+    codes: CodeTable | None,
+    authority: str | None,
+    notes: list[str] | None = None,
 ) -> tuple[RegistryError, ...]:
-    """The warnings of a submission that may be tried; RequestRejected with every finding of one that may not."""
+    """The warnings of a submission that may be tried; RequestRejected with every finding of one that may not.
+
+    ``notes`` collects the names of the rules whose breaking was tolerated.
+    """
     errors: list[RegistryError] = []
     warnings: list[RegistryError] = []
-    for finding in check(submission, profile=profile, codes=codes):
+    tolerated: list[Finding] = []
+    for finding in check(submission, profile=profile, codes=codes, notes=tolerated):
         error = finding.to_error()
         (warnings if error.severity is Severity.WARNING else errors).append(error)
+    if notes is not None:
+        notes.extend(finding.rule.name for finding in tolerated)
     if not errors:
         errors.extend(_relationship_errors(submission))
     if authority is not None:

@@ -415,3 +415,8 @@ def test_a_clock_that_stands_still_does_not_stop_folders(registry: DocumentRegis
     clock.now = clock.now.replace(year=2027)
     registry.register(submission(entry("Document4"), member(uuid, "Document4")))
     assert stored(registry, uuid)[0].last_update_time == 20270301120000
+
+
+def test_what_was_tolerated_is_counted(registry: DocumentRegistry) -> None:
+    registry.register(submission(entry(slots={"urn:ihe:iti:unheard:of": ["x"]})))
+    assert sum(registry.tolerated.values()) == 1
