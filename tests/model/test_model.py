@@ -66,15 +66,17 @@ class Asking:
         things = [self.model.get(e) for e in expected] if isinstance(expected, set) else expected
         wanted = sorted(self.identity(t.o, t.status) for t in things if t is not None)
         several = len({t.patient for t in things if t is not None and t.kind is not AS}) > 1
+        refused: RequestRejected | None = None
         try:
             found = self.ask(name, *parameters)
         except RequestRejected as error:
-            assert several, (name, parameters, error)  # only a mixture of patients is refused here
-            assert error.code == ErrorCode.RESULT_NOT_SINGLE_PATIENT
-            found = self.ask(name, *parameters, leaf=False)
-        else:
+            refused = error
+        if refused is None:
             assert sorted(self.stored_identity(o) for o in found) == wanted, (name, parameters)
-            found = self.ask(name, *parameters, leaf=False)
+        else:
+            assert several, (name, parameters, refused)  # only a mixture of patients is refused here
+            assert refused.code == ErrorCode.RESULT_NOT_SINGLE_PATIENT
+        found = self.ask(name, *parameters, leaf=False)
         assert len(found) == len(wanted), (name, parameters, "ObjectRef")
 
     def identity(self, o: RegistryObject, status: str) -> Identity:
