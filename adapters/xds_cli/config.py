@@ -50,6 +50,7 @@ class Settings:
     http: Address
     mllp: Address
     workers: int
+    affinity: str
     codes: Path | None
     patients: str
     matching: str
@@ -157,6 +158,13 @@ OPTIONS: Final = (
     Option("http", _address, "127.0.0.1:8080", "listener for SOAP; port 0 takes a free one", "HOST:PORT"),
     Option("mllp", _address, "127.0.0.1:2575", "listener for HL7 v2; port 0 takes a free one", "HOST:PORT"),
     Option("workers", _count, "1", "processes that share the listeners", "N"),
+    Option(
+        "affinity",
+        _one_of("core", "none"),
+        "core",
+        "core: each process keeps to one processor core, which saves CPU; none: the system decides",
+        "core|none",
+    ),
     Option("codes", _path, None, "code table of the affinity domain (TOML or codes.xml); without it: any code", "FILE"),
     Option(
         "patients",

@@ -12,6 +12,7 @@ import socket
 import sys
 from dataclasses import dataclass
 
+from xds_cli.affinity import keep_to_one_core
 from xds_cli.assemble import open_parts
 from xds_cli.config import Address, Settings, StartError
 from xds_cli.host import Host, new_event_loop
@@ -38,6 +39,8 @@ def run(settings: Settings) -> None:
     try:
         with asyncio.Runner(loop_factory=new_event_loop) as runner:
             if settings.workers == 1:
+                if settings.affinity == "core":
+                    keep_to_one_core(os.getpid())
                 runner.run(_run_alone(settings, listeners))
             else:
                 from xds_cli.workers import Supervisor

@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+from xds_cli.affinity import keep_to_one_core
 from xds_cli.assemble import open_parts, open_writer
 from xds_cli.config import Settings, StartError, settings_from_json, settings_to_json
 from xds_cli.host import GRACE_SECONDS, Host, new_event_loop
@@ -46,7 +47,7 @@ class Supervisor:
         writer = open_writer(self._settings)
         try:
             first = [loop.create_future() for _ in range(self._settings.workers)]
-            lanes = [asyncio.create_task(self._keep_running(answered)) for answered in first]
+            lanes = [asyncio.create_task(self._keep_running(n, answered)) for n, answered in enumerate(first)]
             try:
                 await self._all_ready(first)
                 if not self._stop.is_set():
@@ -70,11 +71,11 @@ class Supervisor:
         else:
             everyone.cancel()
 
-    async def _keep_running(self, answered: asyncio.Future[None]) -> None:
+    async def _keep_running(self, number: int, answered: asyncio.Future[None]) -> None:
         pause = RESTART_PAUSE_SECONDS
         while not self._stop.is_set():
             started = time.monotonic()
-            code = await self._one_life(answered)
+            code = await self._one_life(number, answered)
             if self._stop.is_set():
                 return
             if not answered.done():
@@ -84,7 +85,7 @@ class Supervisor:
             log.error("a worker ended with code %s and is replaced", code)
             await _first_of(self._stop.wait(), asyncio.sleep(min(pause, LONGEST_PAUSE_SECONDS)))
 
-    async def _one_life(self, answered: asyncio.Future[None]) -> int:
+    async def _one_life(self, number: int, answered: asyncio.Future[None]) -> int:
         http, mllp = (each.fileno() for each in self._sockets)
         worker = await asyncio.create_subprocess_exec(
             sys.executable,
@@ -92,6 +93,7 @@ class Supervisor:
             "xds_cli.workers",
             str(http),
             str(mllp),
+            str(os.getpid() + number),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             pass_fds=(http, mllp),
@@ -157,9 +159,12 @@ def main() -> None:
             raise SystemExit(2)
         line += piece
     http, mllp = (socket.socket(fileno=int(number)) for number in sys.argv[1:3])
+    settings = settings_from_json(json.loads(line))
+    if settings.affinity == "core":
+        keep_to_one_core(int(sys.argv[3]))
     try:
         with asyncio.Runner(loop_factory=new_event_loop) as runner:
-            runner.run(_work(settings_from_json(json.loads(line)), http, mllp))
+            runner.run(_work(settings, http, mllp))
     except StartError as error:
         print(f"xds serve: {error}", file=sys.stderr)
         raise SystemExit(2) from None
