@@ -16,9 +16,11 @@ The folder keeps the state: a run that was stopped goes on where it was.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import http.client
 import json
 import random
+import sqlite3
 import tempfile
 import threading
 import time
@@ -96,18 +98,44 @@ def check(server: Server, state: Round) -> dict[str, int]:
     }
 
 
+_PROBLEMS = {
+    "DocumentEntry without its SubmissionSet": """
+        SELECT count(*) FROM document_entry e WHERE NOT EXISTS (
+            SELECT 1 FROM association a JOIN submission_set s ON s.patient = a.patient AND s.entry_uuid = a.source
+            WHERE a.patient = e.patient AND a.target = e.entry_uuid)""",
+    "SubmissionSet without a member": """
+        SELECT count(*) FROM submission_set s WHERE NOT EXISTS (
+            SELECT 1 FROM association a WHERE a.patient = s.patient AND a.source = s.entry_uuid)""",
+    "DocumentEntry without its document": """
+        SELECT count(*) FROM document_entry e WHERE NOT EXISTS (
+            SELECT 1 FROM document d WHERE d.unique_id = e.unique_id AND d.hash = e.hash AND d.size = e.size)""",
+    "document without its DocumentEntry": """
+        SELECT count(*) FROM document WHERE unique_id NOT IN (SELECT unique_id FROM document_entry)""",
+}
+
+
 def check_store(data: Path) -> int:
     """Look into the store itself, with the server stopped; returns the number of DocumentEntries."""
     from xds.stores import open_store
 
-    store = open_store(f"sqlite:///{data / 'xds.sqlite'}", documents=data / "documents")
-    try:
+    with open_store(f"sqlite:///{data / 'registry.sqlite'}", documents=data / "documents", sweep=False) as store:
         store.sweep(older_than=0)
-        problems = store.inconsistencies()
-        assert not problems, problems
-        return store.count_document_entries()
-    finally:
-        store.close()
+    with contextlib.closing(sqlite3.connect(data / "registry.sqlite")) as database:
+        for problem, query in _PROBLEMS.items():
+            [(count,)] = database.execute(query)
+            assert count == 0, f"{count} x {problem}"
+        [(check,)] = database.execute("PRAGMA quick_check")
+        assert check == "ok", check
+        wanted = dict(database.execute("SELECT path, size FROM document WHERE path IS NOT NULL"))
+        [(entries,)] = database.execute("SELECT count(*) FROM document_entry")
+    documents = data / "documents"
+    there = {
+        str(file.relative_to(documents)): file.stat().st_size
+        for file in documents.rglob("*")
+        if file.is_file() and file.parent.name not in ("owners", "documents")
+    }
+    assert there == wanted, "the document files are not those that are referred to"
+    return int(entries)
 
 
 def one_round(number: int, data: Path, threads: int, r: random.Random) -> dict[str, int | float]:

@@ -5,6 +5,7 @@ Layout of the folder::
     owners/<owner>.lock         held while the process that staged under this name lives
     staging/<owner>-<n>         being written
     <hh>/<owner>-<n>            complete and synced; <hh> are the first digits of the SHA-1
+    store                       the identity of the database whose documents these are
 
 A file's name carries its *owner*, the start of a process. Files of a living owner are its own affair. A file of a dead
 one that nothing refers to is what a crash between the rename and the commit left: :meth:`DocumentFiles.sweep` removes
@@ -24,6 +25,7 @@ from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import BinaryIO, Final
 
+from xds.errors import StoreUnavailable
 from xds.ports import StagedDocument
 from xds.stores.compression import compressed
 from xds.stores.files import FileLock, is_locked, sync_directory
@@ -51,6 +53,33 @@ class DocumentFiles:
 
     def _lock_path(self, owner: str) -> str:
         return os.path.join(self.folder, "owners", f"{owner}.lock")
+
+    def belong_to(self, identity: int) -> None:
+        """Tie the folder to its database, the first time; StoreUnavailable when it belongs to another one.
+
+        A sweep removes what its database does not refer to: with the wrong database that would be everything.
+        """
+        path = self.locate("store")
+        text = f"{identity:016x}\n"
+        if not os.path.exists(path) and next(self._files(), None) is None:
+            fresh = self.locate(f"store.{self.owner}")
+            with open(fresh, "x", encoding="ascii") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            with contextlib.suppress(FileExistsError):  # another process of the same store was quicker
+                os.link(fresh, path)
+            os.unlink(fresh)
+            sync_directory(self.folder)
+        try:
+            with open(path, encoding="ascii") as file:
+                belongs = file.read() == text
+        except FileNotFoundError:
+            belongs = False  # files that nobody has tied to a database
+        if not belongs:
+            raise StoreUnavailable(
+                f"the documents in {self.folder} belong to another database: name that one, or another folder"
+            )
 
     def locate(self, path: str) -> str:
         """The absolute path of a document file."""

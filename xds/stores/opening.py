@@ -58,6 +58,11 @@ def open_store(
     except BaseException:
         files.close()
         raise
+    try:
+        files.belong_to(store.identity())
+    except BaseException:
+        store.close()
+        raise
     if sweep and writer:
         store.sweep_in_background()
     return store

@@ -228,7 +228,7 @@ journal: Final = sa.Table(
 )
 
 # numbers the store keeps about itself: "group" counts committed groups, so that a COMMIT whose outcome is in doubt
-# can be resolved by looking
+# can be resolved by looking; "identity" is a random number that the documents folder carries as well
 store_state: Final = sa.Table(
     "store_state",
     metadata,

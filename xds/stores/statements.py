@@ -296,6 +296,11 @@ def group_read() -> sa.Select[Any]:
     return sa.select(t.c.number).where(t.c.name == sa.literal_column("'group'"))
 
 
+def identity_read() -> sa.Select[Any]:
+    t = schema.store_state
+    return sa.select(t.c.number).where(t.c.name == sa.literal_column("'identity'"))
+
+
 def group_update() -> sa.Update:
     b, t = Binds(), schema.store_state
     return sa.update(t).values(number=b.like(t.c.number)).where(t.c.name == sa.literal_column("'group'"))

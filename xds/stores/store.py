@@ -65,6 +65,12 @@ class SqlStore:
         with self._readers.snapshot() as session:
             return work(SqlReader(session, self.documents.locate))
 
+    def identity(self) -> int:
+        """The random number that tells this store from every other, and its documents folder from theirs."""
+        with self._readers.snapshot() as session:
+            [(number,)] = session.rows(session.statements.get(sql.identity_read), ())
+            return int(number)
+
     # ----------------------------------------------------------------- documents
 
     def stage(self) -> Stage:

@@ -85,7 +85,8 @@ def bytes_of(result: RetrieveResult) -> list[bytes]:
 
 def files(store: SqlStore) -> list[str]:
     folder_path = Path(store.documents.folder)
-    return [str(p.relative_to(folder_path)) for p in folder_path.rglob("*") if p.is_file() and p.suffix != ".lock"]
+    files = (p for p in folder_path.rglob("*") if p.is_file() and p.suffix != ".lock" and p != folder_path / "store")
+    return [str(p.relative_to(folder_path)) for p in files]
 
 
 def codes_of(repository: DocumentRepository, request: ProvidedDocuments) -> list[str]:

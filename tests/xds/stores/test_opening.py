@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import psycopg
@@ -19,6 +20,7 @@ from alembic.migration import MigrationContext
 
 from tests.xds.stores.support import entry, find, register
 from xds.errors import StoreUnavailable
+from xds.ports import StagedDocument, Transaction
 from xds.stores import SqlStore, open_store
 from xds.stores.migrate import migrate, revisions
 from xds.stores.schema import HEAD, metadata
@@ -200,3 +202,23 @@ def test_opening_an_up_to_date_store_imports_no_alembic(sqlite_database: str, tm
     )
     command = [sys.executable, "-c", script, sqlite_database, str(tmp_path / "documents")]
     assert subprocess.check_output(command, cwd=ROOT) == b"[]\n"
+
+
+def test_a_documents_folder_is_never_swept_with_another_database(tmp_path: Path) -> None:
+    documents = tmp_path / "documents"
+    with open_store(tmp_path / "one.sqlite", documents=documents, sweep=False) as store:
+        stage = store.stage()
+        stage.write(b"x" * 200_000)
+        staged = stage.finish()
+        store.transaction(partial(_keep, staged))
+    assert staged.path is not None
+    with pytest.raises(StoreUnavailable, match="belong to another database"):
+        open_store(tmp_path / "two.sqlite", documents=documents)
+    (documents / "store").unlink()
+    with pytest.raises(StoreUnavailable, match="belong to another database"):
+        open_store(tmp_path / "two.sqlite", documents=documents)
+    assert (documents / staged.path).stat().st_size == 200_000
+
+
+def _keep(staged: StagedDocument, transaction: Transaction) -> None:
+    transaction.insert_document("1.2.3", "text/plain", staged)

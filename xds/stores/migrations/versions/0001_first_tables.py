@@ -5,6 +5,7 @@ A migration is a record of the past: it describes the tables as they were made, 
 
 from __future__ import annotations
 
+import secrets
 from typing import Any
 
 import sqlalchemy as sa
@@ -46,14 +47,15 @@ def upgrade() -> None:
     _packages()
     _associations()
     _documents()
-    op.create_table(
+    store_state = op.create_table(
         "store_state",
         sa.Column("name", _text(), nullable=False),
         sa.Column("number", sa.BigInteger, nullable=False),
         sa.PrimaryKeyConstraint("name", name="store_state_pkey"),
         sqlite_with_rowid=False,
     )
-    op.execute("INSERT INTO store_state (name, number) VALUES ('group', 0)")
+    numbers = {"group": 0, "identity": secrets.randbits(62)}
+    op.bulk_insert(store_state, [{"name": name, "number": number} for name, number in numbers.items()])
     if op.get_bind().dialect.name == "postgresql":
         # both are compressed before they come here
         op.execute("ALTER TABLE document ALTER COLUMN content SET STORAGE EXTERNAL")
