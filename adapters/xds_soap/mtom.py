@@ -212,7 +212,7 @@ def include(part_id: str) -> bytes:
 
 
 def package(root: Iterable[Piece], parts: Sequence[OutgoingPart], *, action: str = "") -> tuple[str, list[Piece]]:
-    """Content-Type and pieces of an MTOM package around an envelope (soap.md 4: all parameters quoted, CRLF)."""
+    """Content-Type and pieces of an MTOM package around an envelope (all parameters quoted, CRLF)."""
     mark = uuid.uuid4().hex
     root_id = f"root.{mark}@ihe-xds"
     boundary = f"xds-{mark}"

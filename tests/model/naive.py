@@ -170,7 +170,7 @@ class NaiveRegistry:
                 folder.updates += 1
 
     def replace(self, o: RegistryObject, submission_set: str, patient: str) -> None:
-        """RPLC and XFRM_RPLC: deprecation with its cascade, and the folders (submit.md part 4)."""
+        """RPLC and XFRM_RPLC: deprecation with its cascade, and the folders (ITI TF-3, 4.2.2.2.3)."""
         self.deprecate(o.target)
         for member in self.links(A.HAS_MEMBER, target=o.target):
             folder = self.get(member.o.source)

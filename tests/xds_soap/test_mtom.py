@@ -38,7 +38,7 @@ def content(staging: Staging) -> dict[str, bytes | None]:
     return {name: document.content for name, document in staging.parts.items()}
 
 
-# --------------------------------------------------------------------------- what stacks send (spec: soap.md 5)
+# --------------------------------------------------------------------------- what stacks send
 
 
 def wire(boundary: str, *parts: tuple[str, bytes], newline: str = "\r\n") -> bytes:

@@ -112,7 +112,7 @@ def _result(
 def _why(
     request: DocumentRequest, errors: Sequence[RegistryError], silent: Mapping[str, RegistryError]
 ) -> RegistryError:
-    """The error about this document: ITI-43 puts its id in location, or in codeContext (errors.md, 4)."""
+    """The error about this document: ITI-43 puts its id in location, or in codeContext (ITI TF-2, 3.43.5)."""
     if request.repository_unique_id in silent:
         return silent[request.repository_unique_id]
     whole = re.compile(rf"(?<![\w.]){re.escape(request.document_unique_id)}(?![\w.])")

@@ -12,6 +12,9 @@ from xds.vocab.ebrim import DocumentEntryType, ObjectKind, Status
 from xds.vocab.queries import DOCUMENT_ENTRY_TYPE, Kind, Parameter
 
 _ALL_ENTRY_TYPES: Final = tuple(DocumentEntryType)
+# The text calls both ends of a range inclusive, its formula leaves the upper one out. This time is the registry's own,
+# in whole seconds: who asks "up to now" in the second of a change must see the change.
+_INCLUSIVE: Final = frozenset(("last_update_time",))
 
 
 def criteria_for(
@@ -64,8 +67,11 @@ class _Filters:
     def add(self, parameter: Parameter, groups: Groups) -> None:
         kind, attribute = parameter.kind, parameter.filters
         if kind is Kind.TIME_FROM or kind is Kind.TIME_TO:
-            # From <= value < To; a value of lower precision is padded with the lowest digits (queries.md, 2)
-            self.times.setdefault(attribute, [None, None])[kind is Kind.TIME_TO] = dtm_number(groups[0][0])
+            # From <= value < To (ITI TF-2, 3.18.4.1.2.3.4); lower precision is padded with the lowest digits
+            bound = dtm_number(groups[0][0])
+            if kind is Kind.TIME_TO and attribute in _INCLUSIVE:
+                bound += 1
+            self.times.setdefault(attribute, [None, None])[kind is Kind.TIME_TO] = bound
         elif attribute == "reference_id":
             self._add_reference_ids(groups, excludes=parameter.excludes)
         elif kind is Kind.PATTERN:

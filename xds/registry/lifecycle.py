@@ -76,7 +76,7 @@ def registered(transaction: Transaction, references: Iterable[Reference], patien
 def findings(
     reader: Reader, references: Iterable[Reference], found: Mapping[str, StoredObject], patient_id: str
 ) -> Iterator[RegistryError]:
-    """What speaks against the references of a submission for this patient (submit.md, 3, rows 15 to 23)."""
+    """What speaks against the references of a submission for this patient (ITI TF-2, 3.42.4.1.3)."""
     references = tuple(references)
     patients: dict[str, str | None] = {r.object_id: None for r in references}  # of what must be registered
     patients.update({uuid: o.patient_id for uuid, o in found.items()})
@@ -99,7 +99,7 @@ def _state_findings(reference: Reference, target: StoredObject, other: str | Non
             yield _error(ErrorCode.REGISTRY_METADATA_ERROR, reference, "is a Folder that is not Approved")
         else:
             yield _error(ErrorCode.REGISTRY_DEPRECATED_DOCUMENT, reference, "is Deprecated")
-    # folder and content, and both ends of a relationship, are one patient's (submit.md, 3, rows 17 and 21);
+    # folder and content, and both ends of a relationship, are one patient's (ITI TF-2, 3.42.4.1.3);
     # a set may refer to another patient's entry (ITI TF-3, 4.1.4)
     if reference.role is not Role.MEMBER and other is not None and target.patient_id != other:
         yield _error(ErrorCode.PATIENT_ID_DOES_NOT_MATCH, reference, "belongs to another patient than its other end")

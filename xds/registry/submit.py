@@ -22,7 +22,7 @@ from xds.vocab.errors import ErrorCode
 
 _APPROVED: Final = Status.APPROVED.urn
 _HAS_MEMBER: Final = AssociationType.HAS_MEMBER.value
-# submit.md, 3, row 19: what these point at is registered already
+# ITI TF-3, 4.2.2.2: what these point at is registered already
 _REGISTERED_TARGET: Final = frozenset((AssociationType.RPLC, AssociationType.XFRM_RPLC, AssociationType.IS_SNAPSHOT_OF))
 
 
@@ -75,7 +75,7 @@ def examine(
 
 
 def _authority_errors(submission: Submission, authority: str, *, known_bad: bool) -> Iterator[RegistryError]:
-    """ITI TF-2, 3.42.4.1.3: the patientId is one of the affinity domain's (submit.md, 3, row 10)."""
+    """ITI TF-2, 3.42.4.1.3: the patientId is one of the affinity domain's."""
     suffix = f"^^^&{authority}&ISO"
     seen: set[str] = set()
     for registry_object in submission.objects:
@@ -93,7 +93,7 @@ def _authority_errors(submission: Submission, authority: str, *, known_bad: bool
 
 
 def _relationship_errors(submission: Submission) -> Iterator[RegistryError]:
-    """What relationships inside the submission get wrong (submit.md, 3, rows 19 and 22)."""
+    """What relationships inside the submission get wrong (ITI TF-3, 4.2.2.2)."""
     associations = submission.associations
     if all(a.association_type == _HAS_MEMBER for a in associations):
         return
@@ -157,7 +157,7 @@ def make_plan(
 
 
 def _set_by_registry(o: RegistryObject) -> None:
-    # submit.md, 7: status, version, logicalID and homeCommunityId are not the source's to say
+    # ITI TF-3, 4.2.3.1: status, version, logicalID and homeCommunityId are not the source's to say
     o.status = _APPROVED
     o.lid = o.id
     o.version = "1"
@@ -179,7 +179,7 @@ def _claim(o: RegistryObject) -> Claim:
 def _references(
     associations: Sequence[RegistryObject], own: frozenset[str], submission_set: str
 ) -> Iterator[Reference]:
-    """The references that leave the submission (submit.md, 2, rows 7 and 9; 5)."""
+    """The references that leave the submission (ITI TF-3, 4.2.1.4)."""
     for a in associations:
         kind, source, target = a.association_type or "", a.source or "", a.target or ""
         if kind != _HAS_MEMBER:
@@ -203,7 +203,7 @@ def register(plan: Plan, transaction: Transaction) -> RegistryResponse:
     patient = transaction.lock_patient(plan.patient_id, create=plan.create_patient)
     errors: list[RegistryError] = []
     if patient is None or not patient.active:
-        # submit.md, 3, row 10 and 6: a subsumed identifier is unknown to later submissions
+        # ITI TF-2, 3.8.4.2.4: a subsumed identifier is unknown to later submissions
         errors.append(RegistryError(ErrorCode.UNKNOWN_PATIENT_ID, plan.patient_id))
     if plan.references:
         found = registered(transaction, plan.references, plan.patient_id)
@@ -218,7 +218,7 @@ def register(plan: Plan, transaction: Transaction) -> RegistryResponse:
 
 
 def _claim_errors(reader: Reader, plan: Plan) -> Iterator[RegistryError]:
-    """What ``insert`` would have found, so that a refusal for other reasons names it too (rows 9, 12, 13)."""
+    """What ``insert`` would have found, so that a refusal for other reasons names it too (ITI TF-2, 3.42.4.1.3)."""
     for taken in reader.by_uuid(plan.new_ids, references=True):
         yield RegistryError(ErrorCode.REGISTRY_METADATA_ERROR, f"entryUUID {taken.entry_uuid} is registered already")
     held = reader.claims([claim.unique_id for claim in plan.claims])

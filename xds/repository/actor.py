@@ -171,7 +171,7 @@ class DocumentRepository:
 
 
 def _error(code: ErrorCode, request: DocumentRequest, problem: str) -> RegistryError:
-    # errors.md, 4: location is the documentUniqueId
+    # ITI TF-2, 3.43.5: location is the documentUniqueId
     return RegistryError(code, f"document {request.document_unique_id} {problem}", request.document_unique_id)
 
 

@@ -28,7 +28,7 @@ class NewDocument:
 
 
 def accept(provided: ProvidedDocuments, repository_unique_id: str) -> tuple[NewDocument, ...]:
-    """Checks an ITI-41 request and completes its metadata: repositoryUniqueId, hash, size (submit.md, 1).
+    """Checks an ITI-41 request and completes its metadata: repositoryUniqueId, hash, size (ITI TF-2, 3.41.4.1.3).
 
     RequestRejected with every finding; the metadata is unchanged then.
     """
@@ -88,7 +88,7 @@ def _content_findings(entry: RegistryObject, staged: StagedDocument) -> Iterator
 
 
 def conflict(document: NewDocument, stored: StoredDocument) -> RegistryError | None:
-    """None when the stored bytes are the same: then it is no error, and they are not stored again (submit.md, 1)."""
+    """None when the stored bytes are the same: no error, and not stored again (ITI TF-2, 3.41.4.1.3)."""
     if stored.size != document.staged.size:
         return RegistryError(ErrorCode.NON_IDENTICAL_SIZE, document.unique_id)
     if stored.hash != document.staged.hash:

@@ -21,7 +21,7 @@ class Kind(Enum):
     UUID = auto()  # entryUUID or another identifier of the registry, compared in lower case
     PATTERN = auto()  # LIKE: % any run, _ one character
     TIME_FROM = auto()  # YYYY[MM[DD[hh[mm[ss]]]]], bare or quoted; from <= value
-    TIME_TO = auto()  # value < to
+    TIME_TO = auto()  # value < to; for lastUpdateTime, which the registry sets, value <= to
     NUMBER = auto()  # digits, bare or quoted
 
 
@@ -96,7 +96,7 @@ def _times(prefix: str, attribute: str) -> tuple[Parameter, Parameter]:
     )
 
 
-# Metadata Update (queries.md, 7): accepted by every query; the level shows old versions, of which there are none yet
+# XDS Metadata Update supplement, 3.18: every query accepts it; the level shows old versions, of which there are none
 _LEVEL = Parameter(METADATA_LEVEL, Kind.NUMBER)
 _ASSOCIATION_STATUS = Parameter(ASSOCIATION_STATUS, Kind.STATUS, many=True)
 _ENTRY_TYPE = Parameter(DOCUMENT_ENTRY_TYPE, Kind.UUID, "object_type", many=True)

@@ -1,4 +1,4 @@
-"""What replacing, appending, transforming and filing do to registered objects (submit.md, part 4 and 5)."""
+"""What replacing, appending, transforming and filing do to registered objects (ITI TF-3, 4.2.2)."""
 
 from __future__ import annotations
 

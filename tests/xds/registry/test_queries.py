@@ -294,8 +294,10 @@ def test_find_submission_sets(world: World, parameters: dict[str, object], expec
         ({"XDSFolderCodeList": [f"k1{S}", f"k2{S}"]}, {"case", "binder"}),
         ({"XDSFolderCodeList": [[f"k1{S}"], [f"k2{S}"]]}, {"case"}),
         ({"XDSFolderLastUpdateTimeFrom": "20260301120001"}, {"case"}),
-        ({"XDSFolderLastUpdateTimeTo": "20260301120001"}, {"binder", "shelf"}),
-        ({"XDSFolderLastUpdateTimeTo": "20260301120000"}, set()),
+        # the upper end of this range, and of no other, is inclusive
+        ({"XDSFolderLastUpdateTimeTo": "20260301120001"}, {"binder", "shelf", "case"}),
+        ({"XDSFolderLastUpdateTimeTo": "20260301120000"}, {"binder", "shelf"}),
+        ({"XDSFolderLastUpdateTimeTo": "20260301115959"}, set()),
     ],
 )
 def test_find_folders(world: World, parameters: dict[str, object], expected: set[str]) -> None:
