@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from itertools import groupby
 
+from xds.datatypes.time import dtm_number
 from xds.metadata.registry_object import RegistryObject, Submission
 from xds.vocab.ebrim import AssociationType, DocumentEntryType, ObjectKind, Scheme, SlotName
 from xds.vocab.errors import ErrorCode
@@ -206,7 +207,7 @@ class NaiveRegistry:
     ) -> set[str]:
         found = set()
         for t in self.of(DE):
-            creation = int((t.o.slot(SlotName.CREATION_TIME) or "").ljust(14, "0"))
+            creation = dtm_number(t.o.slot(SlotName.CREATION_TIME) or "")
             if (
                 t.patient == patient
                 and t.status in statuses

@@ -15,6 +15,7 @@ import pytest
 
 from tests.model.naive import APPROVED, AS, DE, DEPRECATED, FD, SS, NaiveRegistry, Thing
 from tests.model.sequences import CLASSES, CODING_SCHEME, CONFIDENTIALITY, EVENTS, Universe, submission
+from xds.datatypes.time import dtm_number
 from xds.errors import RequestRejected
 from xds.metadata.registry_object import RegistryObject, Submission
 from xds.metadata.requests import AdhocQuery
@@ -154,7 +155,7 @@ class Asking:
             parameters += [("$XDSDocumentEntryConfidentialityCode", [_code(c) for c in group]) for group in groups]
         if self.r.random() < 0.5:
             start, end = sorted(f"20{self.r.randint(10, 15)}{self.r.randint(1, 12):02}" for _ in range(2))
-            filters["created"] = (int(start.ljust(14, "0")), int(end.ljust(14, "0")))
+            filters["created"] = (dtm_number(start), dtm_number(end))
             parameters += [
                 ("$XDSDocumentEntryCreationTimeFrom", int(start)),
                 ("$XDSDocumentEntryCreationTimeTo", int(end)),
