@@ -63,16 +63,17 @@ class RequestRejected(XdsError):
         self, code: ErrorCode, *, context: str = "", location: str = "", errors: Sequence[RegistryError] = ()
     ) -> None:
         self.errors: tuple[RegistryError, ...] = tuple(errors) or (RegistryError(code, context, location),)
-        super().__init__(code)
+        super().__init__(self.errors[0].code)
 
     @classmethod
     def of(cls, errors: Sequence[RegistryError]) -> RequestRejected:
         """The rejection that carries all of ``errors`` (at least one)."""
-        return cls(ErrorCode(errors[0].code), errors=errors)
+        return cls(ErrorCode.REGISTRY_ERROR, errors=errors)
 
     @property
-    def code(self) -> ErrorCode:
-        return ErrorCode(self.errors[0].code)
+    def code(self) -> ErrorCode | str:
+        """The first finding's code; a peer's own text where it sent one that the Framework does not have."""
+        return self.errors[0].code
 
     def __str__(self) -> str:
         return "; ".join(str(error) for error in self.errors)

@@ -87,8 +87,8 @@ MUTATIONS = (
     Mutation(
         "the upper end of a range is exclusive",
         "xds/registry/criteria.py",
-        "if kind is Kind.TIME_TO and attribute in _INCLUSIVE:",
-        "if kind is Kind.TIME_TO:",
+        "kind is Kind.TIME_TO and attribute in _INCLUSIVE:",
+        "kind is Kind.TIME_TO:",
         REGISTRY,
     ),
     Mutation(

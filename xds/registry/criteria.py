@@ -69,7 +69,7 @@ class _Filters:
         if kind is Kind.TIME_FROM or kind is Kind.TIME_TO:
             # From <= value < To (ITI TF-2, 3.18.4.1.2.3.4); lower precision is padded with the lowest digits
             bound = dtm_number(groups[0][0])
-            if kind is Kind.TIME_TO and attribute in _INCLUSIVE:
+            if bound is not None and kind is Kind.TIME_TO and attribute in _INCLUSIVE:
                 bound += 1
             self.times.setdefault(attribute, [None, None])[kind is Kind.TIME_TO] = bound
         elif attribute == "reference_id":

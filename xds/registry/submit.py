@@ -22,8 +22,6 @@ from xds.vocab.errors import ErrorCode
 
 _APPROVED: Final = Status.APPROVED.urn
 _HAS_MEMBER: Final = AssociationType.HAS_MEMBER.value
-# ITI TF-3, 4.2.2.2: what these point at is registered already
-_REGISTERED_TARGET: Final = frozenset((AssociationType.RPLC, AssociationType.XFRM_RPLC, AssociationType.IS_SNAPSHOT_OF))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,22 +91,13 @@ def _authority_errors(submission: Submission, authority: str, *, known_bad: bool
 
 
 def _relationship_errors(submission: Submission) -> Iterator[RegistryError]:
-    """What relationships inside the submission get wrong (ITI TF-3, 4.2.2.2)."""
+    """An addendum is not made to a transformation, here to one of the same submission (ITI TF-3, 4.2.2.2.1)."""
     associations = submission.associations
     if all(a.association_type == _HAS_MEMBER for a in associations):
         return
-    own = {o.id for o in submission.objects}
     transformed = {a.source for a in associations if a.association_type == AssociationType.XFRM}
     for association in associations:
-        if association.target not in own:
-            continue
-        if association.association_type in _REGISTERED_TARGET:
-            yield RegistryError(
-                ErrorCode.UNRESOLVED_REFERENCE,
-                f"{association.location}: {association.target} must be registered before",
-                association.location,
-            )
-        elif association.association_type == AssociationType.APND and association.target in transformed:
+        if association.association_type == AssociationType.APND and association.target in transformed:
             yield RegistryError(
                 ErrorCode.REGISTRY_METADATA_ERROR,
                 f"{association.location}: {association.target} is itself a transformation",
