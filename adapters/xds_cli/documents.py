@@ -13,9 +13,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from xds.clients.documents import DocumentConsumer, DocumentSource
-from xds.datatypes.hl7 import CX, cx_problem
+from xds.datatypes.hl7 import CX
 from xds.datatypes.ids import is_oid
-from xds.errors import PeerRejected, PeerUnreachable
 from xds.metadata.common import Author, Code, plain
 from xds.metadata.document_entry import DocumentEntry
 from xds.metadata.requests import DocumentRequest
@@ -23,63 +22,13 @@ from xds.metadata.submission_set import SubmissionSet
 from xds.vocab.ebrim import Status
 from xds_cli.mime import guess_mime_type
 from xds_cli.output import print_errors, print_json, print_table, size_text
+from xds_cli.reading import DEFAULT_CODES, Refused, WrongInput, explained, flag, read_code, read_patient
+from xds_cli.relations import Relations, relate
 from xds_cli.wire import CountingTransport
 from xds_soap.client import SoapExchange
 
-_LOINC: Final = "2.16.840.1.113883.6.1"
-_SNOMED: Final = "2.16.840.1.113883.6.96"
-# what a document gets when nobody says more; all of them are in the code tables of the usual test environments
-DEFAULT_CODES: Final[Mapping[str, str]] = {
-    "class_code": "SUMMARIES^Summaries^1.3.6.1.4.1.19376.1.2.6.1",
-    "type_code": f"34133-9^Summarization of Episode Note^{_LOINC}",
-    # for "the MIME type says enough" (IHE formatCode value set)
-    "format_code": "urn:ihe:iti:xds:2017:mimeTypeSufficient^mimeType Sufficient^1.3.6.1.4.1.19376.1.2.3",
-    "confidentiality_code": "N^normal^2.16.840.1.113883.5.25",
-    "healthcare_facility_type_code": f"22232009^Hospital^{_SNOMED}",
-    "practice_setting_code": f"309927009^General medical department^{_SNOMED}",
-    "content_type_code": f"22232009^Hospital^{_SNOMED}",
-}
 # OID of the submitting system when none is given: this program is one
 DEFAULT_SOURCE_ID: Final = "1.3.6.1.4.1.21367.2026.2.1"
-
-
-class WrongInput(Exception):
-    """The command line asks for something impossible; the text says what to change."""
-
-
-class Refused(Exception):
-    """The peer refused, and what it said has been printed."""
-
-
-def read_code(text: str, option: str) -> Code:
-    """``CODE^NAME^SCHEME``, or ``CODE^^SCHEME``."""
-    parts = text.split("^")
-    if len(parts) != 3 or not parts[0] or not parts[2]:
-        raise WrongInput(f"{option} {text!r}: write CODE^NAME^SCHEME, for example {DEFAULT_CODES['class_code']!r}")
-    return Code(parts[0], parts[2], parts[1] or None)
-
-
-def read_patient(text: str, domain: str) -> CX:
-    """``ID``, in the affinity domain, or ``ID^^^&OID&ISO``."""
-    if "^" not in text:
-        return CX.of(text, domain)
-    problem = cx_problem(text)
-    if problem is not None:
-        raise WrongInput(f"--patient: {problem}; write ID^^^&OID&ISO")
-    return CX.parse(text)
-
-
-@contextmanager
-def explained(command: str, *, as_json: bool) -> Iterator[None]:
-    """What a peer answers becomes lines on standard error and Refused."""
-    try:
-        yield
-    except PeerRejected as error:
-        print_errors(command, str(error), error.errors, as_json=as_json)
-        raise Refused from None
-    except PeerUnreachable as error:
-        print_errors(command, str(error), (), as_json=False)
-        raise Refused from None
 
 
 # --------------------------------------------------------------------------- submit
@@ -97,28 +46,22 @@ class Described:
     author: str | None
     institution: str | None
     source_id: str
-    replace: str | None
 
 
 def describe(
     *, patient: str, domain: str, codes: Mapping[str, str | None], source_id: str | None, **rest: Any
 ) -> Described:
     """Read the options; raises WrongInput."""
-    read = {key: read_code(codes.get(key) or default, _flag(key)) for key, default in DEFAULT_CODES.items()}
+    read = {key: read_code(codes.get(key) or default, flag(key)) for key, default in DEFAULT_CODES.items()}
     source = source_id or DEFAULT_SOURCE_ID
     if not is_oid(source):
         raise WrongInput(f"--source-id {source!r} is no OID")
     return Described(patient=read_patient(patient, domain), codes=read, source_id=source, **rest)
 
 
-def _flag(attribute: str) -> str:
-    return "--" + attribute.replace("_", "-")
-
-
 def entry_for(path: Path, described: Described) -> DocumentEntry:
     """The DocumentEntry of one file."""
-    codes = dict(described.codes)
-    del codes["content_type_code"]
+    codes = {key: code for key, code in described.codes.items() if key not in ("content_type_code", "folder_code")}
     modified = datetime.fromtimestamp(path.stat().st_mtime, UTC)
     author = Author(person=described.author, institutions=described.institution or ())
     return DocumentEntry(
@@ -134,26 +77,48 @@ def entry_for(path: Path, described: Described) -> DocumentEntry:
 
 
 def submit(
-    files: Sequence[Path], described: Described, *, repository: str, timeout: float, mtom: bool, as_json: bool
+    files: Sequence[Path],
+    described: Described,
+    relations: Relations,
+    *,
+    repository: str,
+    registry: str,
+    timeout: float,
+    mtom: bool,
+    as_json: bool,
 ) -> None:
     """Submit files as one submission; raises WrongInput, Refused."""
     for path in files:
         if not path.is_file():
             raise WrongInput(f"{path}: there is no such file")
-    if described.replace and len(files) != 1:
-        raise WrongInput("--replace is for one file")
+    relations.check(len(files))
     documents = [(entry_for(path, described), path) for path in files]
     submission_set = SubmissionSet(
         patient_id=described.patient,
         source_id=described.source_id,
         content_type_code=described.codes["content_type_code"],
     )
+    with explained("submit", as_json=as_json):
+        related = relate(
+            relations,
+            [entry for entry, _ in documents],
+            folder_code=described.codes["folder_code"],
+            registry=registry,
+            timeout=timeout,
+        )
     total = sum(path.stat().st_size for path in files)
     with explained("submit", as_json=as_json), progress("submitting", total, shown=not as_json) as step:
         transport = CountingTransport(on_sent=step)
         with SoapExchange(repository, timeout=timeout, transport=transport) as exchange:
             source = DocumentSource(exchange)
-            response = source.submit(submission_set, documents, replace=described.replace, mtom=mtom)
+            response = source.submit(
+                submission_set,
+                documents,
+                folders=related.folders,
+                associations=related.associations,
+                references=related.references,
+                mtom=mtom,
+            )
     rows: list[dict[str, Any]] = [
         {
             "file": str(path),
@@ -162,6 +127,7 @@ def submit(
             "mime_type": entry.mime_type,
             "size": path.stat().st_size,
             "submission_set": submission_set.unique_id,
+            "folders": [folder.entry_uuid for folder in related.folders],
         }
         for entry, path in documents
     ]
@@ -234,7 +200,7 @@ def find(
     """Print the DocumentEntries of a patient; raises WrongInput, Refused."""
     if status not in _STATUSES:
         raise WrongInput(f"--status {status}: choose one of {', '.join(_STATUSES)}")
-    codes = {key: [read_code(text, _flag(key)) for text in texts] for key, texts in filters.items() if texts}
+    codes = {key: [read_code(text, flag(key)) for text in texts] for key, texts in filters.items() if texts}
     # names of parameters of find_documents, each with a value of its type
     given: dict[str, Any] = {**codes, **{key: value for key, value in criteria.items() if value}}
     with explained("find", as_json=as_json), SoapExchange(registry, timeout=timeout) as exchange:
@@ -365,3 +331,6 @@ def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
+
+
+__all__ = ["DEFAULT_CODES", "Refused", "WrongInput", "describe", "find", "get", "read_code", "read_patient", "submit"]

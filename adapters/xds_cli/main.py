@@ -128,7 +128,7 @@ _UNIQUE_ID = BY_KEY["repository_unique_id"].default or ""
 
 @contextmanager
 def _exits(command: str) -> Iterator[None]:
-    from xds_cli.documents import Refused, WrongInput
+    from xds_cli.reading import Refused, WrongInput
 
     try:
         yield
@@ -156,15 +156,37 @@ def submit(
     practice_setting_code: _CODE = None,
     content_type_code: _CODE = None,
     source_id: Annotated[str | None, typer.Option(metavar="OID", help="the submitting system")] = None,
-    replace: Annotated[str | None, typer.Option(metavar="UUID", help="entryUUID of the entry to replace")] = None,
+    replace: Annotated[str | None, typer.Option(metavar="ID", help="takes the place of this document (RPLC)")] = None,
+    append_to: Annotated[list[str] | None, typer.Option(metavar="ID", help="adds to this document (APND)")] = None,
+    transform: Annotated[
+        list[str] | None, typer.Option(metavar="ID", help="is this document in another form (XFRM)")
+    ] = None,
+    transform_replace: Annotated[
+        str | None, typer.Option(metavar="ID", help="another form that takes the document's place (XFRM_RPLC)")
+    ] = None,
+    sign: Annotated[list[str] | None, typer.Option(metavar="ID", help="is a signature over this document")] = None,
+    folder: Annotated[
+        list[str] | None, typer.Option(metavar="ID|new:TITLE", help="into this folder, or into a new one")
+    ] = None,
+    folder_code: Annotated[
+        str | None, typer.Option(metavar="CODE^NAME^SCHEME", help="of new folders; without it a general one")
+    ] = None,
+    reference: Annotated[
+        list[str] | None, typer.Option(metavar="ID", help="a registered document, in this submission set too")
+    ] = None,
+    registry: _REGISTRY = _REGISTRY_URL,
     mtom: Annotated[bool, typer.Option(help="documents as MTOM parts, or inline as base64")] = True,
     domain: _DOMAIN = _AFFINITY_DOMAIN,
     timeout: _TIMEOUT = 30.0,
     as_json: _JSON = False,
 ) -> None:
-    """Submit documents to a repository (ITI-41)."""
+    """Submit documents to a repository (ITI-41).
+
+    The ID of a registered document or folder is its entryUUID, or its uniqueId: then the registry is asked.
+    """
     with _exits("submit"):
         from xds_cli import documents
+        from xds_cli.relations import Relations
 
         described = documents.describe(
             patient=patient,
@@ -177,6 +199,7 @@ def submit(
                 "healthcare_facility_type_code": healthcare_facility_type_code,
                 "practice_setting_code": practice_setting_code,
                 "content_type_code": content_type_code,
+                "folder_code": folder_code,
             },
             source_id=source_id,
             title=title,
@@ -184,9 +207,26 @@ def submit(
             language=language,
             author=author,
             institution=institution,
-            replace=replace,
         )
-        documents.submit(files, described, repository=repository, timeout=timeout, mtom=mtom, as_json=as_json)
+        relations = Relations(
+            replace=replace,
+            transform_replace=transform_replace,
+            append_to=append_to or (),
+            transform=transform or (),
+            sign=sign or (),
+            folders=folder or (),
+            references=reference or (),
+        )
+        documents.submit(
+            files,
+            described,
+            relations,
+            repository=repository,
+            registry=registry,
+            timeout=timeout,
+            mtom=mtom,
+            as_json=as_json,
+        )
 
 
 @app.command()

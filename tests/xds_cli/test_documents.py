@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from tests.xds_cli.running import Running, announcement, environment, running
-from xds_cli import documents, samples
-from xds_cli.documents import WrongInput
+from xds_cli import reading, samples
+from xds_cli.reading import WrongInput
 
 
 @pytest.fixture(scope="module")
@@ -163,12 +163,12 @@ def test_an_output_that_cannot_be_written_is_2(server: Running, tmp_path: Path) 
     assert b"--output" in done.stderr
 
 
-@pytest.mark.parametrize("key", documents.DEFAULT_CODES)
+@pytest.mark.parametrize("key", reading.DEFAULT_CODES)
 def test_every_default_code_can_be_read(key: str) -> None:
-    assert documents.read_code(documents.DEFAULT_CODES[key], "--x").scheme
+    assert reading.read_code(reading.DEFAULT_CODES[key], "--x").scheme
 
 
-@pytest.mark.parametrize("key", documents.DEFAULT_CODES)
+@pytest.mark.parametrize("key", reading.DEFAULT_CODES)
 def test_default_codes_are_in_the_code_table_of_the_conformance_plans(key: str, shared: Path) -> None:
     from xds.metadata.codes import CodeTable
 
@@ -181,12 +181,13 @@ def test_default_codes_are_in_the_code_table_of_the_conformance_plans(key: str, 
         "healthcare_facility_type_code": "healthcareFacilityTypeCode",
         "practice_setting_code": "practiceSettingCode",
         "content_type_code": "contentTypeCode",
+        "folder_code": "folderCodeList",
     }
-    code = documents.read_code(documents.DEFAULT_CODES[key], "--x")
+    code = reading.read_code(reading.DEFAULT_CODES[key], "--x")
     assert table.allows(names[key], code.code, code.scheme)
 
 
 @pytest.mark.parametrize("text", ["", "a^b", "^b^c", "a^b^", "a^b^c^d"])
 def test_a_code_needs_code_and_scheme(text: str) -> None:
     with pytest.raises(WrongInput):
-        documents.read_code(text, "--class-code")
+        reading.read_code(text, "--class-code")
