@@ -32,7 +32,7 @@ def accept(provided: ProvidedDocuments, repository_unique_id: str) -> tuple[NewD
 
     RequestRejected with every finding; the metadata is unchanged then.
     """
-    errors = list(_findings(provided))
+    errors = list(problems(provided))
     if errors:
         raise RequestRejected.of(errors)
     accepted = []
@@ -46,7 +46,8 @@ def accept(provided: ProvidedDocuments, repository_unique_id: str) -> tuple[NewD
     return tuple(accepted)
 
 
-def _findings(provided: ProvidedDocuments) -> Iterator[RegistryError]:
+def problems(provided: ProvidedDocuments) -> Iterator[RegistryError]:
+    """What a repository has against an ITI-41 request by itself, without its store (ITI TF-2, 3.41.4.1.3)."""
     entries = provided.submission.document_entries
     if len(provided.submission.submission_sets) != 1:
         yield RegistryError(ErrorCode.REPOSITORY_METADATA_ERROR, "a submission has one SubmissionSet")
