@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from xds.registry.actor import AffinityDomain, DocumentRegistry
     from xds.repository.actor import DocumentRepository
     from xds.stores import open_store
+    from xds.transactions.validate import validate
     from xds.vocab.errors import ErrorCode
 
 __version__: Final = "0.1.0"
@@ -65,6 +66,7 @@ _HOMES: Final = {
     "XdsError": "xds.errors",
     "build_submission": "xds.metadata.submission",
     "open_store": "xds.stores",
+    "validate": "xds.transactions.validate",
 }
 
 __all__ = [
@@ -93,6 +95,7 @@ __all__ = [
     "__version__",
     "build_submission",
     "open_store",
+    "validate",
 ]
 
 

@@ -304,6 +304,31 @@ def get(
 
 
 @app.command()
+def validate(
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILE...", help="metadata, SOAP message or capture; - is standard input")
+    ],
+    profile: Annotated[
+        str | None,
+        typer.Option(metavar="registry|provide|limited|on-demand", help="who receives it; without it what the file is"),
+    ] = None,
+    codes: Annotated[Path | None, typer.Option(metavar="FILE", help="code table of the affinity domain")] = None,
+    content_type: Annotated[
+        str | None, typer.Option(metavar="TYPE", help="of a capture without its HTTP headers")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="one JSON list")] = False,
+) -> None:
+    """Say what a receiver would find wrong with a file: 0 nothing, 1 something, 2 it cannot be read."""
+    from xds_cli.validate import run
+
+    try:
+        code = run(files, profile=profile, codes=codes, content_type=content_type, as_json=as_json)
+    except (ValueError, OSError) as error:
+        raise fail("validate", str(error)) from None
+    raise typer.Exit(code)
+
+
+@app.command()
 def version(
     as_json: Annotated[bool, typer.Option("--json", help="one line of JSON")] = False,
 ) -> None:

@@ -29,7 +29,7 @@ def test_version_as_json_is_one_line() -> None:
     assert json.loads(xds("version", "--json").stdout)["ihe-xds"] == __version__
 
 
-@pytest.mark.parametrize("command", ["serve", "demo", "submit", "find", "get", "version"])
+@pytest.mark.parametrize("command", ["serve", "demo", "submit", "find", "get", "validate", "version"])
 def test_every_command_has_help(command: str) -> None:
     done = xds(command, "--help")
     assert done.returncode == 0
