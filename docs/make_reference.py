@@ -14,9 +14,13 @@ from typing import Final
 import typer
 import typer.main
 
+from xds.metadata.rules import RULES
+from xds.metadata.rules.finding import KIND_NAMES
 from xds.transactions import TRANSACTIONS
 from xds.transactions.hl7v2 import HL7V2_TRANSACTIONS
+from xds.vocab.ebrim import ObjectKind
 from xds.vocab.errors import ErrorCode
+from xds.vocab.explanations import EXPLANATIONS
 from xds.vocab.queries import STORED_QUERIES, Parameter
 from xds_cli.config import OPTIONS
 from xds_cli.main import app
@@ -123,7 +127,7 @@ def stored_queries() -> str:
 
 
 def errors() -> str:
-    rows = ((f"`{code.value}`", f"`ErrorCode.{code.name}`") for code in sorted(ErrorCode))
+    rows = ((f"`{code.value}`", *EXPLANATIONS[code], f"`ErrorCode.{code.name}`") for code in sorted(ErrorCode))
     return f"""# Error codes
 
 {NOTE}
@@ -131,8 +135,31 @@ def errors() -> str:
 What an errorCode of a RegistryError may be (ITI TF-3, table 4.2.4.1-2). In Python it is the `code` of a
 `RequestRejected`, and of each of its `errors`.
 
-{table(("on the wire", "in Python"), rows)}
+{table(("on the wire", "usual cause", "what to do", "in Python"), rows)}
 """
+
+
+def rules() -> str:
+    parts = [
+        f"""# Rules for metadata
+
+{NOTE}
+
+What is checked of a submission before anything else happens; `xds validate FILE` and `xds.validate` tell all findings
+at once. A rule that is *noted* is broken by real senders without harm: such a submission is taken. What depends on
+registered objects (known patients, targets of relationships, used uniqueIds) is checked by the registry beyond these.
+"""
+    ]
+    for kind in (None, *ObjectKind):
+        rows = [
+            (rule.attribute, rule.text, "noted" if rule.tolerated else f"`{rule.code.value}`", rule.section)
+            for rule in RULES
+            if rule.kind is kind
+        ]
+        if rows:
+            title = "Submission" if kind is None else KIND_NAMES[kind]
+            parts.append(f"## {title}\n\n{table(('attribute', 'finding', 'code', 'section'), dict.fromkeys(rows))}\n")
+    return "\n".join(parts)
 
 
 PAGES: Final[dict[str, Callable[[], str]]] = {
@@ -141,6 +168,7 @@ PAGES: Final[dict[str, Callable[[], str]]] = {
     "transactions.md": transactions,
     "stored-queries.md": stored_queries,
     "errors.md": errors,
+    "rules.md": rules,
 }
 
 
