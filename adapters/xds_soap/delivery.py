@@ -29,8 +29,9 @@ class HttpReplyDelivery:
     """Posts answers to ReplyTo addresses.
 
     ``allow`` names hosts, ``host`` or ``host:port``, with ``*`` as a wildcard: ``("his.example", "*.clinic.example")``.
-    ``same_host`` also allows the host the request came from, given as its IP address; leave it off behind a proxy,
-    where every request comes from the proxy. Without either nothing is allowed.
+    ``same_host`` also allows the host the request came from, given as its IP address. Of a request that a proxy passed
+    on (Forwarded, X-Forwarded-For) that is not known, and nothing is allowed by it; leave it off behind a proxy that
+    adds neither header. Without ``allow`` and ``same_host`` nothing is allowed.
     """
 
     def __init__(

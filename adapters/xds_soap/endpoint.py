@@ -30,6 +30,8 @@ PATHS: Final[Mapping[str, tuple[Actor, ...]]] = {
     "/pdq": (Actor.PATIENT_DEMOGRAPHICS_SUPPLIER,),
 }
 _PLAIN_TYPES: Final = frozenset({"application/soap+xml", "text/xml", "application/xml"})
+# what a proxy adds to a request that it passes on (RFC 7239, and the usage before it)
+_FORWARDED: Final = frozenset({"forwarded", "x-forwarded-for"})
 
 
 class Stages(Protocol):
@@ -86,7 +88,8 @@ class SoapEndpoint:
         """Answer one POST. Everything that is wrong with it becomes an answer; nothing is raised by what a peer sends.
 
         ``headers`` are further HTTP headers, names in lower case (``soapaction`` is read). ``peer`` is the address of
-        the client. What the iterable of the body raises is passed on, with everything staged discarded.
+        the client; it is not believed when the headers say that a proxy passed the request on. What the iterable of
+        the body raises is passed on, with everything staged discarded.
         """
         call = self.open(path, content_type, headers=headers, peer=peer)
         if isinstance(call, SoapReply):
@@ -122,7 +125,8 @@ class SoapEndpoint:
         if encoding not in {"identity", "gzip", "x-gzip", ""}:
             return reply.plain(415, "this Content-Encoding is not supported\n", (("Accept-Encoding", "gzip"),))
         action = parameters.get("action") or others.get("soapaction", "").strip().strip('"')
-        http = HttpRequest(kind, parameters, action, encoding in {"gzip", "x-gzip"}, peer)
+        client = None if _FORWARDED.intersection(others) else peer
+        http = HttpRequest(kind, parameters, action, encoding in {"gzip", "x-gzip"}, client)
         try:
             return Call(self._services, routes, http)
         except MalformedMessage as error:  # a multipart type without boundary

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from http import HTTPStatus
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from xds_soap import reply
 from xds_soap.endpoint import SoapEndpoint, too_large
@@ -15,6 +15,13 @@ Environ = dict[str, Any]
 StartResponse = Callable[[str, list[tuple[str, str]]], object]
 
 _PIECE = 256 * 1024
+# the HTTP headers that the endpoint reads, and their names in PEP 3333
+_HEADERS: Final = {
+    "soapaction": "HTTP_SOAPACTION",
+    "content-encoding": "HTTP_CONTENT_ENCODING",
+    "forwarded": "HTTP_FORWARDED",
+    "x-forwarded-for": "HTTP_X_FORWARDED_FOR",
+}
 
 
 class _Input(Protocol):
@@ -43,10 +50,7 @@ class WsgiApp:
         length = int(size) if size.isdecimal() else None
         if length is not None and (refused := too_large(length, self._endpoint.limits)):
             return refused
-        headers = {
-            "soapaction": environ.get("HTTP_SOAPACTION", ""),
-            "content-encoding": environ.get("HTTP_CONTENT_ENCODING", ""),
-        }
+        headers = {name: environ[variable] for name, variable in _HEADERS.items() if variable in environ}
         return self._endpoint.handle(
             path,
             environ.get("CONTENT_TYPE", ""),

@@ -51,6 +51,20 @@ def test_only_allowed_hosts_are_posted_to(
     delivery.close()
 
 
+@pytest.mark.parametrize("header", ["Forwarded", "X-Forwarded-For"])
+@pytest.mark.parametrize("value", ["for=10.0.0.7", "127.0.0.1", ""])
+def test_the_host_of_a_proxy_is_not_the_host_of_its_client(header: str, value: str) -> None:
+    delivery = HttpReplyDelivery(same_host=True)
+    served = echo.served(delivery=delivery)
+    with scripted(HTTP_ACCEPTED) as listener, running(SoapApp(served.endpoint)) as address:
+        response = post(address, echo.envelope(reply_to=listener.url), **{header: value})
+        delivery.close()
+        assert response.status_code == 400
+        assert "OnlyAnonymousAddressSupported" in response.text
+        assert not listener.received
+    assert not served.actor.seen
+
+
 @pytest.mark.parametrize("action", [echo.ECHO, echo.STORE])
 @pytest.mark.parametrize("mtom", [False, True])
 def test_the_answer_is_a_post_of_its_own(action: str, mtom: bool) -> None:

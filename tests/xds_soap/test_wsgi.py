@@ -10,7 +10,8 @@ from wsgiref.validate import validator
 import pytest
 
 from tests.xds_soap import echo
-from xds_soap import Limits, WsgiApp
+from tests.xds_soap.hosts import scripted
+from xds_soap import HttpReplyDelivery, Limits, WsgiApp
 
 
 def call(app: Any, body: bytes, **environ: Any) -> tuple[str, dict[str, str], bytes]:
@@ -45,6 +46,19 @@ def test_a_request_is_answered_as_pep_3333_wants_it() -> None:
     assert status == "200 OK"
     assert headers["Content-Length"] == str(len(content))
     assert b"EchoResponse" in content
+
+
+@pytest.mark.parametrize(
+    ("variable", "status"), [("HTTP_X_REQUEST_ID", "202"), ("HTTP_FORWARDED", "400"), ("HTTP_X_FORWARDED_FOR", "400")]
+)
+def test_the_host_of_a_proxy_gets_no_answers(variable: str, status: str) -> None:
+    delivery = HttpReplyDelivery(same_host=True)
+    with scripted((202, {}, b"")) as listener:
+        app = WsgiApp(echo.served(delivery=delivery).endpoint)
+        answered, _, _ = call(app, echo.envelope(reply_to=listener.url), REMOTE_ADDR="127.0.0.1", **{variable: "x"})
+        delivery.close()
+        assert answered.split()[0] == status
+        assert bool(listener.received) is (status == "202")
 
 
 def test_documents_are_streamed_through() -> None:
