@@ -18,13 +18,14 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, tzinfo
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 from xds.clients.answers import decoded, refused
+from xds.clients.cda import metadata_from_cda
 from xds.clients.parameters import adhoc_query, stored_query
 from xds.clients.retrieval import Asked, collect
 from xds.clients.retrieved import Document, Missing, Retrieval
@@ -102,6 +103,27 @@ class DocumentSource:
         if status != ResponseStatus.SUCCESS:
             raise refused("the repository", errors)
         return RegistryResponse(errors)
+
+    @staticmethod
+    def describe_cda(
+        document: bytes | os.PathLike[str],
+        *,
+        class_codes: Mapping[Code, Code] | None = None,
+        time_zone: tzinfo = UTC,
+        **attributes: Any,
+    ) -> tuple[DocumentEntry, bytes]:
+        """A CDA document for ``submit``, its entry filled from its header; ``attributes`` win over the header.
+
+        ::
+
+            source.submit(submission_set, [source.describe_cda(Path("discharge.xml"), patient_id=patient_id, ...)])
+
+        See ``xds.clients.cda.metadata_from_cda`` for what is read and raised. What the header does not say is absent,
+        so required attributes may have to be given.
+        """
+        content = document if isinstance(document, bytes) else Path(document).read_bytes()
+        header = metadata_from_cda(content, class_codes=class_codes, time_zone=time_zone)
+        return header.entry(**attributes), content
 
 
 def _part(entry: DocumentEntry, content: Content) -> OutgoingPart:
