@@ -49,13 +49,10 @@ def read(data: bytes, content_type: str | None = None) -> Capture:
     if not parameters.get("boundary") and first is not None:
         parameters = {**parameters, "boundary": first[1].decode("utf-8", "surrogateescape")}
     staging = Staging(messages.Measure)
-    limits = Limits()
-    reader = PackageReader(parameters, staging, limits, Quota(limits.early_parts))
-    try:
-        reader.feed(data)
-        reader.close()
-    finally:
-        reader.release()
+    size = len(data)  # it is in memory already: what may come before the root need not be limited
+    reader = PackageReader(parameters, staging, Limits(early_parts=size, early_parts_total=size), Quota(size))
+    reader.feed(data)
+    reader.close()
     return Capture(reader.root, None, staging.parts)
 
 

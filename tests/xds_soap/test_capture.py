@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 
 from tests.evidence import messages
@@ -87,3 +89,26 @@ def test_what_was_not_captured_whole_is_malformed(data: bytes) -> None:
 def test_a_compressed_body_is_told() -> None:
     with pytest.raises(UnsupportedMessage, match="compressed"):
         validate(LINE + HEADERS + b"Content-Encoding: gzip\r\n\r\n\x1f\x8b\x08")
+
+
+def test_documents_of_any_size_may_stand_before_the_metadata() -> None:
+    head = b"--m\r\nContent-ID: <doc@evidence>\r\n\r\n"
+    root = b"\r\n--m\r\nContent-Type: application/xop+xml\r\nContent-ID: <root>\r\n\r\n"
+    data = head + bytes(33 * 2**20) + root + messages.iti41_envelope("1.2.3", PATIENT) + b"\r\n--m--\r\n"
+    assert validate(data, content_type='multipart/related; boundary=m; start="<root>"') == []
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_damaged_capture_gives_findings_or_says_that_it_cannot_be_read(seed: int) -> None:
+    chance = random.Random(seed)
+    outcomes: set[bool | None] = set()
+    for _ in range(60):
+        data = bytearray(chance.choice((BODY, messages.iti18(PATIENT), LINE + HEADERS + b"\r\n" + BODY)))
+        at = chance.randrange(len(data))
+        data[at : at + chance.choice((1, 1, 20))] = bytes(chance.choice(b"<>\"'&/ -\r\n01^") for _ in range(1))
+        try:
+            outcomes.add(bool(validate(bytes(data), notes=[])))
+        except (MalformedMessage, UnsupportedMessage):
+            outcomes.add(None)
+    assert None in outcomes
+    assert outcomes & {True, False}
