@@ -1,4 +1,4 @@
-"""``xds submit``, ``xds find``, ``xds get``: a document source and a document consumer for any XDS.b endpoint."""
+"""``xds submit`` and ``xds get``: documents to and from any XDS.b endpoint."""
 
 from __future__ import annotations
 
@@ -15,11 +15,10 @@ from typing import Any, Final
 from xds.clients.documents import DocumentConsumer, DocumentSource
 from xds.datatypes.hl7 import CX
 from xds.datatypes.ids import is_oid
-from xds.metadata.common import Author, Code, plain
+from xds.metadata.common import Author, Code
 from xds.metadata.document_entry import DocumentEntry
 from xds.metadata.requests import DocumentRequest
 from xds.metadata.submission_set import SubmissionSet
-from xds.vocab.ebrim import Status
 from xds_cli.mime import guess_mime_type
 from xds_cli.output import print_errors, print_json, print_table, size_text
 from xds_cli.reading import DEFAULT_CODES, Refused, WrongInput, explained, flag, read_code, read_patient
@@ -168,103 +167,6 @@ def progress(what: str, total: int | None, *, shown: bool) -> Iterator[Callable[
         yield lambda count: bar.advance(task, count)
 
 
-# --------------------------------------------------------------------------- find
-
-_STATUSES: Final = {
-    "approved": (Status.APPROVED,),
-    "deprecated": (Status.DEPRECATED,),
-    "all": (Status.APPROVED, Status.DEPRECATED),
-}
-_FILTERS: Final = (
-    "class_code",
-    "type_code",
-    "format_code",
-    "practice_setting_code",
-    "healthcare_facility_type_code",
-    "event_code_list",
-    "confidentiality_code",
-)
-
-
-def find(
-    patient: str,
-    *,
-    domain: str,
-    status: str,
-    filters: Mapping[str, Sequence[str]],
-    registry: str,
-    timeout: float,
-    as_json: bool,
-    **criteria: Any,
-) -> None:
-    """Print the DocumentEntries of a patient; raises WrongInput, Refused."""
-    if status not in _STATUSES:
-        raise WrongInput(f"--status {status}: choose one of {', '.join(_STATUSES)}")
-    codes = {key: [read_code(text, flag(key)) for text in texts] for key, texts in filters.items() if texts}
-    # names of parameters of find_documents, each with a value of its type
-    given: dict[str, Any] = {**codes, **{key: value for key, value in criteria.items() if value}}
-    with explained("find", as_json=as_json), SoapExchange(registry, timeout=timeout) as exchange:
-        consumer = DocumentConsumer(exchange)
-        try:
-            entries = consumer.find_documents(read_patient(patient, domain), status=_STATUSES[status], **given)
-        except ValueError as error:
-            raise WrongInput(str(error)) from None
-    if as_json:
-        print_json(map(entry_row, entries))
-        return
-    print_table(
-        ("created", "title", "type", "mimeType", "size", "status", "uniqueId"),
-        (
-            (
-                str(entry.creation_time or ""),
-                plain(entry.title) or "",
-                _code_name(entry.type_code),
-                entry.mime_type,
-                "" if entry.size is None else size_text(entry.size),
-                _status_text(entry),
-                entry.unique_id,
-            )
-            for entry in entries
-        ),
-    )
-
-
-def _code_name(code: Code | None) -> str:
-    return "" if code is None else plain(code.name) or code.code
-
-
-def _status_text(entry: DocumentEntry) -> str:
-    status = entry.availability_status
-    return status.name.capitalize() if isinstance(status, Status) else str(status or "")
-
-
-def entry_row(entry: DocumentEntry) -> dict[str, Any]:
-    """A DocumentEntry as JSON: the attributes people look for, codes as ``CODE^NAME^SCHEME``."""
-    row: dict[str, Any] = {
-        "unique_id": entry.unique_id,
-        "entry_uuid": entry.entry_uuid,
-        "repository_unique_id": entry.repository_unique_id,
-        "home_community_id": entry.home_community_id,
-        "patient_id": str(entry.patient_id),
-        "title": plain(entry.title),
-        "mime_type": entry.mime_type,
-        "creation_time": str(entry.creation_time) if entry.creation_time else None,
-        "language_code": entry.language_code,
-        "size": entry.size,
-        "hash": entry.hash,
-        "status": _status_text(entry),
-    }
-    for key in ("class_code", "type_code", "format_code", "practice_setting_code", "healthcare_facility_type_code"):
-        row[key] = _code_text(getattr(entry, key))
-    for key in ("confidentiality_code", "event_code_list"):
-        row[key] = [_code_text(code) for code in getattr(entry, key)]
-    return row
-
-
-def _code_text(code: Code | None) -> str | None:
-    return None if code is None else f"{code.code}^{plain(code.name) or ''}^{code.scheme}"
-
-
 # --------------------------------------------------------------------------- get
 
 
@@ -333,4 +235,4 @@ def _umask() -> int:
     return mask
 
 
-__all__ = ["DEFAULT_CODES", "Refused", "WrongInput", "describe", "find", "get", "read_code", "read_patient", "submit"]
+__all__ = ["DEFAULT_CODES", "Refused", "WrongInput", "describe", "get", "read_code", "read_patient", "submit"]

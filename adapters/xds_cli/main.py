@@ -231,8 +231,13 @@ def submit(
 
 @app.command()
 def find(
-    patient: Annotated[str, typer.Option(metavar="ID", help="patient id: ID, or ID^^^&OID&ISO")],
+    patient: Annotated[str | None, typer.Option(metavar="ID", help="patient id: ID, or ID^^^&OID&ISO")] = None,
     registry: _REGISTRY = _REGISTRY_URL,
+    query: Annotated[str, typer.Option(metavar="NAME", help="a stored query of the Framework")] = "FindDocuments",
+    param: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", help="its parameter; repeated for any of several, NAME&=VALUE for an AND"),
+    ] = None,
     status: Annotated[str, typer.Option(metavar="approved|deprecated|all", help="availabilityStatus")] = "approved",
     class_code: _CODES = None,
     type_code: _CODES = None,
@@ -243,34 +248,58 @@ def find(
     confidentiality_code: _CODES = None,
     created_from: Annotated[str | None, typer.Option(metavar="YYYYMMDD", help="creationTime at or after")] = None,
     created_to: Annotated[str | None, typer.Option(metavar="YYYYMMDD", help="creationTime before")] = None,
-    author: Annotated[str | None, typer.Option(metavar="PATTERN", help="authorPerson, with % and _")] = None,
+    service_start_from: Annotated[str | None, typer.Option(metavar="YYYYMMDD", help="serviceStartTime")] = None,
+    service_start_to: Annotated[str | None, typer.Option(metavar="YYYYMMDD", help="serviceStartTime")] = None,
+    service_stop_from: Annotated[str | None, typer.Option(metavar="YYYYMMDD", help="serviceStopTime")] = None,
+    service_stop_to: Annotated[str | None, typer.Option(metavar="YYYYMMDD", help="serviceStopTime")] = None,
+    author: Annotated[
+        list[str] | None, typer.Option(metavar="PATTERN", help="authorPerson, with % and _; may be repeated")
+    ] = None,
+    entry_type: Annotated[
+        list[str] | None, typer.Option(metavar="stable|on-demand", help="may be repeated; without it stable")
+    ] = None,
+    home: Annotated[str | None, typer.Option(metavar="URN", help="homeCommunityId of another community")] = None,
+    refs: Annotated[bool, typer.Option("--refs", help="ids only (ObjectRef)")] = False,
     domain: _DOMAIN = _AFFINITY_DOMAIN,
     timeout: _TIMEOUT = 30.0,
     as_json: _JSON = False,
 ) -> None:
-    """Find the documents of a patient in a registry (ITI-18, FindDocuments)."""
-    with _exits("find"):
-        from xds_cli import documents
+    """Find documents, folders, submission sets and associations in a registry (ITI-18).
 
-        documents.find(
-            patient,
+    Without --query the documents of a patient. Names of parameters are those of the Framework, with or without $, or
+    in snake case: $XDSFolderEntryUUID is folder_entry_uuid.
+    """
+    with _exits("find"):
+        from xds_cli import finding
+
+        finding.find(
+            query,
+            patient=patient,
             domain=domain,
             status=status,
-            filters={
-                "class_code": class_code or [],
-                "type_code": type_code or [],
-                "format_code": format_code or [],
-                "practice_setting_code": practice_setting_code or [],
-                "healthcare_facility_type_code": healthcare_facility_type_code or [],
-                "event_code_list": event_code_list or [],
-                "confidentiality_code": confidentiality_code or [],
+            criteria={
+                "class_code": class_code,
+                "type_code": type_code,
+                "format_code": format_code,
+                "practice_setting_code": practice_setting_code,
+                "healthcare_facility_type_code": healthcare_facility_type_code,
+                "event_code_list": event_code_list,
+                "confidentiality_code": confidentiality_code,
+                "creation_time_from": created_from,
+                "creation_time_to": created_to,
+                "service_start_time_from": service_start_from,
+                "service_start_time_to": service_start_to,
+                "service_stop_time_from": service_stop_from,
+                "service_stop_time_to": service_stop_to,
+                "author_person": author,
+                "type": entry_type,
             },
+            params=param or (),
+            refs=refs,
+            home=home,
             registry=registry,
             timeout=timeout,
             as_json=as_json,
-            creation_time_from=created_from,
-            creation_time_to=created_to,
-            author_person=author,
         )
 
 
