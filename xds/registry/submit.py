@@ -15,6 +15,7 @@ from xds.metadata.codes import CodeTable
 from xds.metadata.identity import assign_uuids
 from xds.metadata.registry_object import RegistryObject, Submission
 from xds.metadata.rules import Finding, Profile, check
+from xds.metadata.rules.finding import KIND_NAMES
 from xds.ports import Claim, PreparedObjects, Reader, RegistryResponse, Transaction
 from xds.registry.lifecycle import Reference, Role, apply, effects_of, findings, registered
 from xds.vocab.ebrim import AssociationType, ObjectKind, Severity, SlotName, Status
@@ -215,7 +216,7 @@ def _claim_errors(reader: Reader, plan: Plan) -> Iterator[RegistryError]:
         for holder in held.get(claim.unique_id, ()):
             code = _conflict(claim, holder)
             if code is not None:
-                yield RegistryError(code, f"{claim.kind.name} uniqueId {claim.unique_id}")
+                yield RegistryError(code, f"{KIND_NAMES[claim.kind]} uniqueId {claim.unique_id}")
                 break
 
 

@@ -28,6 +28,7 @@ from tests.xds.stores.support import (
     submission_set,
 )
 from xds.errors import RequestRejected
+from xds.metadata.rules.finding import KIND_NAMES
 from xds.ports import PatientRecord, Reader, Transaction
 from xds.stores import SqlStore
 from xds.stores.transaction import next_update_time
@@ -125,7 +126,10 @@ def test_a_unique_id_in_use_is_refused_and_nothing_stays(
     with pytest.raises(RequestRejected) as caught:
         register(store, companion, refused, patient=patient)  # type: ignore[arg-type]
     assert [error.code for error in caught.value.errors] == [code]
-    assert caught.value.errors[0].location == refused.location  # type: ignore[attr-defined]
+    [error] = caught.value.errors
+    assert error.location == refused.location  # type: ignore[attr-defined]
+    if code is ErrorCode.DUPLICATE_UNIQUE_ID_IN_REGISTRY:
+        assert error.context == f"{KIND_NAMES[refused.kind]} uniqueId {refused.unique_id}"  # type: ignore[attr-defined]
     assert store.read(lambda r: r.by_uuid([companion.id])) == []
     assert "1.9" not in store.read(lambda r: r.claims(["1.9"]))
 

@@ -78,7 +78,7 @@ def test_results_and_refusals_come_back_as_they_are(worker: SqlStore) -> None:
     with pytest.raises(RequestRejected) as caught:
         register(worker, submission_set("1.1"))
     assert caught.value.code is ErrorCode.DUPLICATE_UNIQUE_ID_IN_REGISTRY
-    assert caught.value.errors[0].context == "1.1"
+    assert caught.value.errors[0].context == "SubmissionSet uniqueId 1.1"
 
 
 def test_what_cannot_travel_is_said_and_does_not_stop_the_rest(worker: SqlStore) -> None:

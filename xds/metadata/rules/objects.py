@@ -65,6 +65,11 @@ SLOT_REPEATED: Final = _for_each_kind("Slot", "Slot repeated", "4.2.3.1", "stand
 SLOT_IHE: Final = _for_each_kind("Slot", "extra Slot of IHE", "4.2.3.1.6", "is reserved for IHE", tolerated=True)
 SLOT_LENGTH: Final = _for_each_kind("Slot", "extra Slot length", "4.2.3.1.6", "is too long", tolerated=True)
 SLOT_EMPTY: Final = _for_each_kind("Slot", "Slot empty", "4.2.3.1", "has no value", tolerated=True)
+# What the schema has no place for would be lost: an element may carry anything; attributes are leftovers of ebRIM 2
+ELEMENT_UNKNOWN: Final = _for_each_kind("element", "unknown element", "4.2.1", "is no part of a registry object")
+ATTRIBUTE_UNKNOWN: Final = _for_each_kind(
+    "attribute", "unknown attribute", "4.2.1", "is no attribute of a registry object", tolerated=True
+)
 # An unknown Classification or ExternalIdentifier may be national or newer than we are: one place of the Framework calls
 # it an error, peers send them
 SCHEME_UNKNOWN: Final = _for_each_kind(
@@ -92,6 +97,8 @@ OBJECT_RULES: Final = (
             SLOT_IHE,
             SLOT_LENGTH,
             SLOT_EMPTY,
+            ELEMENT_UNKNOWN,
+            ATTRIBUTE_UNKNOWN,
             SCHEME_UNKNOWN,
             IDENTIFIER_UNKNOWN,
         )
@@ -110,6 +117,9 @@ def check_object(obj: RegistryObject, plan: Plan, codes: CodeTable | None, repor
             report.add(ENTRY_UUID_FORM[kind], obj, obj.id)
     elif not obj.id and kind is not AS:  # an Association without id gets one: nothing needs to refer to it
         report.add(ENTRY_UUID_REQUIRED[kind], obj)
+    for name in obj.unknown:
+        rules = ATTRIBUTE_UNKNOWN if name.startswith("@") else ELEMENT_UNKNOWN
+        report.add(rules[kind], obj, name.lstrip("@"))
     if kind is DE:
         _check_types(obj, profile, codes, report)
     _check_slots(obj, plan, report)

@@ -382,6 +382,8 @@ EVERY_KIND: dict[str, Callable[[str], Break]] = {
     "Slot repeated": lambda id: setting(id, repeated_slots=["urn:example:ward"]),
     "extra Slot of IHE": lambda id: slot(id, "urn:ihe:iti:2099:mood", "good"),
     "extra Slot length": lambda id: slot(id, "urn:example:note", "x" * 257),
+    "unknown element": lambda id: setting(id, unknown=["{urn:oasis:names:tc:ebxml-regrep:xsd:rim:3.0}ExternalLink"]),
+    "unknown attribute": lambda id: setting(id, unknown=["@userVersion"]),
     "unknown Classification": lambda id: classified(id, CODE.to_classification(REGISTERED, id)),
     "unknown ExternalIdentifier": lambda id: (
         lambda s: named(s, id).external_identifiers.append(ExternalIdentifier(REGISTERED, "x", registry_object=id))
