@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, tzinfo
+from datetime import datetime, tzinfo
 from typing import Any, Final
 from uuid import UUID
 
@@ -88,12 +88,13 @@ _claims: Final = re.compile(rb"<(?:[\w.-]+:)?ClinicalDocument[\s>]").search
 
 
 def metadata_from_cda(
-    document: bytes, *, class_codes: Mapping[Code, Code] | None = None, time_zone: tzinfo = UTC
+    document: bytes, *, class_codes: Mapping[Code, Code] | None = None, time_zone: tzinfo | None = None
 ) -> CdaMetadata:
     """Read the header of a CDA document.
 
     ``class_codes`` gives the classCode of a typeCode, as the affinity domain maps them; without it there is none.
-    ``time_zone`` is where times that do not say their offset were written; in metadata all times are UTC.
+    In metadata all times are UTC. ``time_zone`` is where times that do not say their offset were written; without it
+    such a time does not say when it was, and only its day is taken.
 
     Raises MalformedMessage for what is not well-formed or no CDA document, MessageTooLarge above 256 MB.
     """
@@ -218,10 +219,10 @@ def _language(element: etree._Element | None) -> str:
 
 
 _TIME: Final = re.compile(r"([0-9]{4,14})(?:\.[0-9]+)?(?:([+-])([0-9]{2}):?([0-9]{2})?|(Z))?").fullmatch
-_HOUR: Final = 10  # digits
+_DAY, _HOUR = 8, 10  # digits
 
 
-def _time(element: etree._Element | None, time_zone: tzinfo) -> DTM | None:
+def _time(element: etree._Element | None, time_zone: tzinfo | None) -> DTM | None:
     """A TS in UTC, of the precision it has. A day is a day: without an hour it cannot be moved to UTC."""
     match = _TIME(_value(element, "value"))
     if match is None or dtm_number(match[1]) is None:
@@ -229,6 +230,8 @@ def _time(element: etree._Element | None, time_zone: tzinfo) -> DTM | None:
     digits, sign, hours, minutes, zulu = match.groups()
     if len(digits) < _HOUR or zulu:
         return DTM(digits)
+    if not sign and time_zone is None:
+        return DTM(digits[:_DAY])
     try:
         local = datetime.strptime(digits.ljust(14, "0"), "%Y%m%d%H%M%S")
         zone = datetime.strptime(f"{sign}{hours}{minutes or '00'}", "%z").tzinfo if sign else time_zone
@@ -240,7 +243,7 @@ def _time(element: etree._Element | None, time_zone: tzinfo) -> DTM | None:
     return DTM(moved[:kept])
 
 
-def _service_times(root: etree._Element, time_zone: tzinfo) -> tuple[DTM | None, DTM | None]:
+def _service_times(root: etree._Element, time_zone: tzinfo | None) -> tuple[DTM | None, DTM | None]:
     """When what is documented was done: the service event, or the encounter when no event says."""
     for path in ("documentationOf/serviceEvent/effectiveTime", "componentOf/encompassingEncounter/effectiveTime"):
         for one in _all(root, path):

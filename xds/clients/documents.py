@@ -18,7 +18,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, tzinfo
+from datetime import date, tzinfo
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -109,7 +109,7 @@ class DocumentSource:
         document: bytes | os.PathLike[str],
         *,
         class_codes: Mapping[Code, Code] | None = None,
-        time_zone: tzinfo = UTC,
+        time_zone: tzinfo | None = None,
         **attributes: Any,
     ) -> tuple[DocumentEntry, bytes]:
         """A CDA document for ``submit``, its entry filled from its header; ``attributes`` win over the header.

@@ -146,12 +146,11 @@ def test_the_class_code_comes_from_the_mapping_of_the_affinity_domain() -> None:
         ("202603", "202603"),
         ("20260312", "20260312"),
         ("20260312-0500", "20260312"),
-        ("2026031210", "2026031210"),
         ("2026031210+0100", "2026031209"),
         ("2026031210+0530", "202603120430"),
         ("202603121015-0500", "202603121515"),
         ("20260312231500-0500", "20260313041500"),
-        ("20260312101500", "20260312101500"),
+        ("2026031210Z", "2026031210"),
         ("20260312101500Z", "20260312101500"),
         ("20260312101500.123+01:00", "20260312091500"),
         ("20260312101500+01", "20260312091500"),
@@ -167,6 +166,11 @@ def test_a_time_without_offset_was_written_in_the_time_zone_given() -> None:
     assert str(said('<effectiveTime value="20260312001500"/>', **given)["creation_time"]) == "20260311161500"
     assert str(said('<effectiveTime value="20260312001500+0000"/>', **given)["creation_time"]) == "20260312001500"
     assert str(said('<effectiveTime value="20260312"/>', **given)["creation_time"]) == "20260312"
+
+
+@pytest.mark.parametrize("value", ["2026031223", "202603122315", "20260312231500.5"])
+def test_a_time_that_does_not_say_its_offset_is_a_day(value: str) -> None:
+    assert str(said(f'<effectiveTime value="{value}"/>')["creation_time"]) == "20260312"
 
 
 @pytest.mark.parametrize(
