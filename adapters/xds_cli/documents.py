@@ -5,74 +5,22 @@ from __future__ import annotations
 import mimetypes
 import os
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
 from xds.clients.documents import DocumentConsumer, DocumentSource
-from xds.datatypes.hl7 import CX
-from xds.datatypes.ids import is_oid
-from xds.metadata.common import Author, Code
-from xds.metadata.document_entry import DocumentEntry
 from xds.metadata.requests import DocumentRequest
 from xds.metadata.submission_set import SubmissionSet
-from xds_cli.mime import guess_mime_type
+from xds_cli.describing import Described, describe, described_files
 from xds_cli.output import print_errors, print_json, print_table, size_text
-from xds_cli.reading import DEFAULT_CODES, Refused, WrongInput, explained, flag, read_code, read_patient
+from xds_cli.reading import DEFAULT_CODES, Refused, WrongInput, explained, read_code, read_patient
 from xds_cli.relations import Relations, relate
 from xds_cli.wire import CountingTransport
 from xds_soap.client import SoapExchange
 
-# OID of the submitting system when none is given: this program is one
-DEFAULT_SOURCE_ID: Final = "1.3.6.1.4.1.21367.2026.2.1"
-
-
 # --------------------------------------------------------------------------- submit
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Described:
-    """What the options of ``xds submit`` say about the documents."""
-
-    patient: CX
-    codes: Mapping[str, Code]
-    title: str | None
-    mime_type: str | None
-    language: str
-    author: str | None
-    institution: str | None
-    source_id: str
-
-
-def describe(
-    *, patient: str, domain: str, codes: Mapping[str, str | None], source_id: str | None, **rest: Any
-) -> Described:
-    """Read the options; raises WrongInput."""
-    read = {key: read_code(codes.get(key) or default, flag(key)) for key, default in DEFAULT_CODES.items()}
-    source = source_id or DEFAULT_SOURCE_ID
-    if not is_oid(source):
-        raise WrongInput(f"--source-id {source!r} is no OID")
-    return Described(patient=read_patient(patient, domain), codes=read, source_id=source, **rest)
-
-
-def entry_for(path: Path, described: Described) -> DocumentEntry:
-    """The DocumentEntry of one file."""
-    codes = {key: code for key, code in described.codes.items() if key not in ("content_type_code", "folder_code")}
-    modified = datetime.fromtimestamp(path.stat().st_mtime, UTC)
-    author = Author(person=described.author, institutions=described.institution or ())
-    return DocumentEntry(
-        patient_id=described.patient,
-        source_patient_id=described.patient,
-        mime_type=described.mime_type or guess_mime_type(path),
-        creation_time=modified,
-        language_code=described.language,
-        title=described.title or path.name,
-        author=author if described.author or described.institution else (),
-        **codes,  # type: ignore[arg-type]  # the keys are attributes that hold a code
-    )
 
 
 def submit(
@@ -91,17 +39,17 @@ def submit(
         if not path.is_file():
             raise WrongInput(f"{path}: there is no such file")
     relations.check(len(files))
-    documents = [(entry_for(path, described), path) for path in files]
+    patient, documents = described_files(files, described)
     submission_set = SubmissionSet(
-        patient_id=described.patient,
+        patient_id=patient,
         source_id=described.source_id,
-        content_type_code=described.codes["content_type_code"],
+        content_type_code=described.code("content_type_code"),
     )
     with explained("submit", as_json=as_json):
         related = relate(
             relations,
             [entry for entry, _ in documents],
-            folder_code=described.codes["folder_code"],
+            folder_code=described.code("folder_code"),
             registry=registry,
             timeout=timeout,
         )

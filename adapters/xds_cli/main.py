@@ -141,11 +141,14 @@ def _exits(command: str) -> Iterator[None]:
 @app.command()
 def submit(
     files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="documents of one submission")],
-    patient: Annotated[str, typer.Option(metavar="ID", help="patient id: ID, or ID^^^&OID&ISO")],
+    patient: Annotated[
+        str | None,
+        typer.Option(metavar="ID", help="ID, or ID^^^&OID&ISO; without it the one in the headers of CDA documents"),
+    ] = None,
     repository: _REPOSITORY = _REPOSITORY_URL,
     title: Annotated[str | None, typer.Option(help="title; without it the name of the file")] = None,
     mime_type: Annotated[str | None, typer.Option(metavar="TYPE", help="without it guessed from the file")] = None,
-    language: Annotated[str, typer.Option(metavar="TAG", help="languageCode")] = "en-US",
+    language: Annotated[str | None, typer.Option(metavar="TAG", help="languageCode; without it en-US")] = None,
     author: Annotated[str | None, typer.Option(metavar="XCN", help="author, for example ^Brandt^Ines")] = None,
     institution: Annotated[str | None, typer.Option(metavar="XON", help="institution of the author")] = None,
     class_code: _CODE = None,
@@ -175,6 +178,7 @@ def submit(
         list[str] | None, typer.Option(metavar="ID", help="a registered document, in this submission set too")
     ] = None,
     registry: _REGISTRY = _REGISTRY_URL,
+    cda: Annotated[bool, typer.Option(help="take what no option says from the header of a CDA document")] = True,
     mtom: Annotated[bool, typer.Option(help="documents as MTOM parts, or inline as base64")] = True,
     domain: _DOMAIN = _AFFINITY_DOMAIN,
     timeout: _TIMEOUT = 30.0,
@@ -207,6 +211,7 @@ def submit(
             language=language,
             author=author,
             institution=institution,
+            cda=cda,
         )
         relations = Relations(
             replace=replace,
