@@ -1,11 +1,35 @@
-"""Symbolic ids of a submission become UUIDs (ITI TF-3, 4.2.3.1.3; ITI TF-2, 3.42.4.1.3.3)."""
+"""Identifiers: symbolic ids become UUIDs, and who may have a uniqueId (ITI TF-3, 4.2.3.1.3; ITI TF-2, 3.42.4.1.3.3)."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 from xds.datatypes.ids import is_symbolic, is_uuid, new_uuid
+from xds.errors import RegistryError
 from xds.metadata.registry_object import RegistryObject, Submission
+from xds.metadata.rules.finding import KIND_NAMES
+from xds.vocab.ebrim import ObjectKind
+from xds.vocab.errors import ErrorCode
+
+#: What has, or wants, a uniqueId: kind of object; of a DocumentEntry also hash in lower case, and size
+Owner = tuple[ObjectKind, str | None, int | None]
+
+
+def unique_id_conflicts(unique_id: str, wanted: Owner, held: Owner, location: str = "") -> list[RegistryError]:
+    """Why an object cannot have a uniqueId that another has already; empty when they may share it.
+
+    Only DocumentEntries share one, when their documents are the same (ITI TF-2, 3.42.4.1.3.3). codeContext is the
+    uniqueId, and for a set or folder also which of them (ITI TF-3, table 4.2.4.1-2).
+    """
+    if wanted[0] is not ObjectKind.DOCUMENT_ENTRY or held[0] is not ObjectKind.DOCUMENT_ENTRY:
+        text = f"{KIND_NAMES[wanted[0]]} uniqueId {unique_id}"
+        return [RegistryError(ErrorCode.DUPLICATE_UNIQUE_ID_IN_REGISTRY, text, location)]
+    errors = []
+    if wanted[1] != held[1]:
+        errors.append(RegistryError(ErrorCode.NON_IDENTICAL_HASH, unique_id, location))
+    if wanted[2] != held[2]:
+        errors.append(RegistryError(ErrorCode.NON_IDENTICAL_SIZE, unique_id, location))
+    return errors
 
 
 def assign_uuids(submission: Submission, *, logical_ids: bool = True) -> dict[str, str]:

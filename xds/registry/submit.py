@@ -12,10 +12,9 @@ from typing import Final
 
 from xds.errors import RegistryError, RequestRejected
 from xds.metadata.codes import CodeTable
-from xds.metadata.identity import assign_uuids
+from xds.metadata.identity import assign_uuids, unique_id_conflicts
 from xds.metadata.registry_object import RegistryObject, Submission
 from xds.metadata.rules import Finding, Profile, check
-from xds.metadata.rules.finding import KIND_NAMES
 from xds.ports import Claim, PreparedObjects, Reader, RegistryResponse, Transaction
 from xds.registry.lifecycle import Reference, Role, apply, effects_of, findings, registered
 from xds.vocab.ebrim import AssociationType, ObjectKind, Severity, SlotName, Status
@@ -213,16 +212,9 @@ def _claim_errors(reader: Reader, plan: Plan) -> Iterator[RegistryError]:
         yield RegistryError(ErrorCode.REGISTRY_METADATA_ERROR, f"entryUUID {taken.entry_uuid} is registered already")
     held = reader.claims([claim.unique_id for claim in plan.claims])
     for claim in plan.claims:
+        wanted = (claim.kind, claim.hash, claim.size)
         for holder in held.get(claim.unique_id, ()):
-            code = _conflict(claim, holder)
-            if code is not None:
-                yield RegistryError(code, f"{KIND_NAMES[claim.kind]} uniqueId {claim.unique_id}")
+            conflicts = unique_id_conflicts(claim.unique_id, wanted, (holder.kind, holder.hash, holder.size))
+            if conflicts:
+                yield from conflicts
                 break
-
-
-def _conflict(claim: Claim, holder: Claim) -> ErrorCode | None:
-    if not (claim.kind is holder.kind is ObjectKind.DOCUMENT_ENTRY):
-        return ErrorCode.DUPLICATE_UNIQUE_ID_IN_REGISTRY
-    if claim.hash != holder.hash:
-        return ErrorCode.NON_IDENTICAL_HASH
-    return None if claim.size == holder.size else ErrorCode.NON_IDENTICAL_SIZE

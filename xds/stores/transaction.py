@@ -9,8 +9,8 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from xds.errors import RegistryError, RequestRejected
+from xds.metadata.identity import unique_id_conflicts
 from xds.metadata.registry_object import RegistryObject
-from xds.metadata.rules.finding import KIND_NAMES
 from xds.ports import Clock, PatientKey, PatientRecord, PreparedObjects, StagedDocument
 from xds.stores import schema
 from xds.stores import statements as sql
@@ -211,13 +211,5 @@ def _conflicts(claim: IdClaim, holder: Sequence[Any]) -> list[RegistryError]:
     if claim.is_uuid:
         text = f"entryUUID is already registered: {claim.text}"
         return [RegistryError(ErrorCode.REGISTRY_METADATA_ERROR, text, claim.location)]
-    if kind != ObjectKind.DOCUMENT_ENTRY or claim.kind is not ObjectKind.DOCUMENT_ENTRY:
-        # ITI TF-3, table 4.2.4.1-2: codeContext says which object, and the value
-        text = f"{KIND_NAMES[claim.kind]} uniqueId {claim.text}"
-        return [RegistryError(ErrorCode.DUPLICATE_UNIQUE_ID_IN_REGISTRY, text, claim.location)]
-    errors = []
-    if hash_ != claim.hash:
-        errors.append(RegistryError(ErrorCode.NON_IDENTICAL_HASH, claim.text, claim.location))
-    if size != claim.size:
-        errors.append(RegistryError(ErrorCode.NON_IDENTICAL_SIZE, claim.text, claim.location))
-    return errors
+    wanted, held = (claim.kind, claim.hash, claim.size), (ObjectKind(kind), hash_, size)
+    return unique_id_conflicts(claim.text, wanted, held, claim.location)

@@ -391,6 +391,26 @@ def test_everything_found_is_reported_at_once(registry: DocumentRegistry) -> Non
     )
 
 
+@pytest.mark.parametrize("otherwise_right", [True, False])
+def test_a_conflict_is_told_the_same_whatever_else_is_wrong(registry: DocumentRegistry, otherwise_right: bool) -> None:
+    patient = PATIENT if otherwise_right else f"nobody^^^&{AUTHORITY}&ISO"
+    unique, of_set = unique_id(), unique_id()
+    registry.register(submission(entry(unique=unique), of=submission_set(unique=of_set)))
+    request = submission(
+        entry(unique=unique, hash=OTHER_HASH, size=7, patient=patient),
+        of=submission_set(patient=patient, unique=of_set),
+    )
+    with pytest.raises(RequestRejected) as caught:
+        registry.register(request)
+    found = {(error.code, error.context) for error in caught.value.errors}
+    assert found - {(ErrorCode.UNKNOWN_PATIENT_ID, patient)} == {
+        (ErrorCode.NON_IDENTICAL_HASH, unique),
+        (ErrorCode.NON_IDENTICAL_SIZE, unique),
+        (ErrorCode.DUPLICATE_UNIQUE_ID_IN_REGISTRY, f"SubmissionSet uniqueId {of_set}"),
+    }
+    assert len(found) == (3 if otherwise_right else 4)
+
+
 def test_errors_name_what_they_are_about(registry: DocumentRegistry) -> None:
     missing = fresh_uuid()
     with pytest.raises(RequestRejected) as caught:
