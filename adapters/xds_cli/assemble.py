@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from xds.clients.registrar import RemoteRegistrar
 from xds.errors import StoreUnavailable
 from xds.metadata.codes import CodeTable
 from xds.ports import Reader
@@ -16,8 +17,10 @@ from xds.stores import open_store
 from xds.stores.store import SqlStore
 from xds.vocab.actors import Actor
 from xds_cli.config import BY_KEY, Settings, StartError
+from xds_cli.resolving import Resolver
 from xds_mllp.endpoint import Endpoint
 from xds_soap.asgi import SoapApp
+from xds_soap.client import SoapExchange
 from xds_soap.delivery import HttpReplyDelivery
 from xds_soap.endpoint import SoapEndpoint
 
@@ -28,6 +31,18 @@ _NOBODY = "ready?^^^&0.0&ISO"
 
 
 @dataclass(frozen=True, slots=True)
+class Remote:
+    """The way to a registry in another system, and what asks it about doubts."""
+
+    exchange: SoapExchange
+    resolver: Resolver
+
+    def close(self) -> None:
+        self.resolver.close()
+        self.exchange.close()
+
+
+@dataclass(frozen=True, slots=True)
 class Parts:
     """What one process serves with."""
 
@@ -35,10 +50,13 @@ class Parts:
     app: SoapApp
     feed: Endpoint
     delivery: HttpReplyDelivery | None
+    remote: Remote | None = None
 
     def close(self) -> None:
         """After the last answer: finish what is queued, then close the store."""
         self.app.close()
+        if self.remote is not None:
+            self.remote.close()
         if self.delivery is not None:
             self.delivery.close()
         self.store.close()
@@ -53,6 +71,8 @@ def open_parts(settings: Settings, *, writer: bool = True) -> Parts:
     if settings.matching not in ("off", BY_KEY["matching"].default):
         log.warning("matching = %s has no effect: there is no PIX manager yet", settings.matching)
     store = _open(settings, writer=writer, shared=False)
+    if settings.registry_url is not None:
+        return _in_front_of(settings.registry_url, settings, store)
     registry = DocumentRegistry(
         store,
         domain=AffinityDomain(
@@ -68,6 +88,18 @@ def open_parts(settings: Settings, *, writer: bool = True) -> Parts:
     delivery = _delivery(settings)
     app = SoapApp(SoapEndpoint(actors, store, delivery=delivery), ready=lambda: store.read(_look))
     return Parts(store, app, Endpoint([registry]), delivery)
+
+
+def _in_front_of(url: str, settings: Settings, store: SqlStore) -> Parts:
+    """A repository alone: its registry, and the patient identity feed, are another system's."""
+    exchange = SoapExchange(url)
+    registrar = RemoteRegistrar(exchange)
+    repository = DocumentRepository(store, registrar, unique_id=settings.repository_unique_id)
+    delivery = _delivery(settings)
+    endpoint = SoapEndpoint({Actor.DOCUMENT_REPOSITORY: repository}, store, delivery=delivery)
+    app = SoapApp(endpoint, ready=lambda: store.read(_look))
+    log.info("documents are registered at another system; no registry is served here")
+    return Parts(store, app, Endpoint([]), delivery, Remote(exchange, Resolver(repository, registrar)))
 
 
 def _look(reader: Reader) -> None:

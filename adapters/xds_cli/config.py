@@ -59,6 +59,7 @@ class Settings:
     repository_unique_id: str
     reply_to: tuple[str, ...]
     max_results: int
+    registry_url: str | None
 
 
 # --------------------------------------------------------------------------- reading one value
@@ -110,6 +111,12 @@ def _path(text: str) -> Path:
 def _database(text: str) -> str:
     if "://" not in text:
         raise ValueError("write a SQLAlchemy URL: sqlite:///registry.sqlite, postgresql+psycopg://user@host/name")
+    return text
+
+
+def _endpoint(text: str) -> str:
+    if not text.startswith(("http://", "https://")) or not text.partition("://")[2].strip("/"):
+        raise ValueError("write the URL of an ITI-42 endpoint, for example https://registry.example/registry")
     return text
 
 
@@ -203,10 +210,17 @@ OPTIONS: Final = (
         "HOST,…",
     ),
     Option("max_results", _count, "10000", "a query that finds more objects is refused with XDSTooManyResults", "N"),
+    Option(
+        "registry_url",
+        _endpoint,
+        None,
+        "register at this ITI-42 endpoint of another system, and serve no registry; without it: the registry here",
+        "URL",
+    ),
 )
 BY_KEY: Final = {option.key: option for option in OPTIONS}
 # XDS_ variables that belong to other commands
-OTHER_VARIABLES: Final = frozenset({"XDS_CONFIG", "XDS_REGISTRY_URL", "XDS_REPOSITORY_URL", "XDS_SHARED"})
+OTHER_VARIABLES: Final = frozenset({"XDS_CONFIG", "XDS_REPOSITORY_URL", "XDS_SHARED"})
 
 
 def _nearest(word: str, words: Iterable[str], cutoff: float = 0.5) -> str:
@@ -265,7 +279,7 @@ def _read(option: Option, text: str, where: str) -> Any:
         return option.read(text)
     except ValueError as error:
         # a database URL may hold a password: never repeat it
-        shown = f" {text!r}" if option.key != "database" else ""
+        shown = f" {text!r}" if option.key not in ("database", "registry_url") else ""
         raise ConfigError(f"{where}{shown} cannot be used: {error}") from None
 
 

@@ -85,7 +85,7 @@ def resolve(store: UnitOfWork, is_registered: Callable[[str], bool], *, now: dat
         except PeerUnreachable:
             still_open.append(key)
             continue
-        store.transaction(partial(_settle if known else _take_back, key))
+        store.transaction(partial(_settle, key) if known else partial(_take_back_unchanged, key, content))
         (registered if known else absent).append(key)
     return Resolved(tuple(registered), tuple(absent), tuple(still_open))
 
@@ -129,6 +129,12 @@ def _store(
 
 def _settle(key: str, transaction: Transaction) -> None:
     transaction.erase_journal(REGISTERING, key)
+
+
+def _take_back_unchanged(key: str, content: bytes, transaction: Transaction) -> None:
+    """Only when nobody has begun the same submission again while the registry was asked."""
+    if any(note == (key, content) for note in transaction.journal(REGISTERING)):
+        _take_back(key, transaction)
 
 
 def _take_back(key: str, transaction: Transaction) -> None:
