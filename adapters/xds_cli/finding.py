@@ -65,7 +65,8 @@ def find(
             found = DocumentConsumer(exchange).query(row, return_type=return_type, home=home, **arguments)
         except (ValueError, TypeError) as error:
             raise WrongInput(str(error)) from None
-    _print(found, refs=refs, as_json=as_json)
+    with explained("find", as_json=as_json):
+        _print(found, refs=refs, as_json=as_json)
     if found.errors:
         partly = any(error.severity.endswith(":Error") for error in found.errors)
         text = "the registry searched only a part of what it has" if partly else "found, with a warning"

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Final
 
 from xds.datatypes.hl7 import CX, cx_problem
-from xds.errors import PeerRejected, PeerUnreachable
+from xds.errors import MalformedMessage, PeerRejected, PeerUnreachable
 from xds.metadata.common import Code
 from xds_cli.output import print_errors
 
@@ -63,6 +63,9 @@ def explained(command: str, *, as_json: bool) -> Iterator[None]:
         raise Refused from None
     except PeerUnreachable as error:
         print_errors(command, str(error), (), as_json=False)
+        raise Refused from None
+    except MalformedMessage as error:  # of an object that a query found, when its values are first read
+        print_errors(command, f"the answer cannot be read: {error}", (), as_json=False)
         raise Refused from None
 
 

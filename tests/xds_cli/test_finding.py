@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
 
-from tests.xds_cli.running import Running, announcement, running
+from tests.xds_cli.running import Running, announcement, environment, running
 from tests.xds_cli.test_documents import rows, xds
+from xds.ebxml import query as ebxml_query
+from xds.ebxml import rim, xml
+from xds.metadata.document_entry import DocumentEntry
+from xds.vocab.ebrim import ResponseStatus
 from xds.vocab.queries import STORED_QUERY_BY_NAME
 
 CONSULT = "11488-4^Consult note^2.16.840.1.113883.6.1"
@@ -168,3 +176,39 @@ def test_a_failure_of_the_registry_is_1(server: Running, tmp_path: Path) -> None
     done = xds(server, "find", "--query", "GetAll", "--patient", "P1", "--registry", f"{server.http}/nowhere")
     assert done.returncode == 1
     assert not done.stdout
+
+
+def test_an_answer_with_values_that_cannot_be_read_is_1_and_no_traceback() -> None:
+    damaged = DocumentEntry(creation_time="20260101").to_object()
+    damaged.slots["creationTime"] = ["yesterday"]
+    answer = b"".join(ebxml_query.encode_response(ResponseStatus.SUCCESS, [], [rim.encode(damaged)]))
+    envelope = (
+        b'<s:Envelope xmlns:s="http://www.w3.org/2003/05/soap-envelope"' + xml.PREFIXES + b" "
+        b'xmlns:a="http://www.w3.org/2005/08/addressing"><s:Header>'
+        b"<a:Action>urn:ihe:iti:2007:RegistryStoredQueryResponse</a:Action></s:Header><s:Body>"
+        + answer
+        + b"</s:Body></s:Envelope>"
+    )
+
+    class Peer(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:  # the name http.server looks for
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(200)
+            self.send_header("Content-Type", "application/soap+xml; charset=utf-8")
+            self.send_header("Content-Length", str(len(envelope)))
+            self.end_headers()
+            self.wfile.write(envelope)
+
+        def log_message(self, *_: object) -> None:
+            """Nothing on standard error."""
+
+    with HTTPServer(("127.0.0.1", 0), Peer) as peer:
+        thread = Thread(target=peer.handle_request)
+        thread.start()
+        command = [sys.executable, "-m", "xds_cli", "find", "--patient", "P1"]
+        url = {"XDS_REGISTRY_URL": f"http://127.0.0.1:{peer.server_port}/"}
+        done = subprocess.run(command, env=environment(url), capture_output=True, timeout=60, check=False)
+        thread.join()
+    assert done.returncode == 1, done.stderr
+    assert b"the answer cannot be read" in done.stderr
+    assert b"Traceback" not in done.stderr
