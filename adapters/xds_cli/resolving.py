@@ -17,6 +17,8 @@ PAUSE_SECONDS: Final = 30.0
 LONGEST_PAUSE_SECONDS: Final = 900.0
 #: What is younger may be under way: well above the time the registry has for an answer.
 UNDER_WAY_SECONDS: Final = 600.0
+#: How long the end of the server waits for a registry that does not answer.
+CLOSE_SECONDS: Final = 5.0
 
 
 class Resolver:
@@ -39,9 +41,9 @@ class Resolver:
         self._thread.start()
 
     def close(self) -> None:
-        """Returns when a round that is under way has ended."""
+        """Ends the rounds; waits a little for a question that is under way, whose answer can be had again."""
         self._stop.set()
-        self._thread.join()
+        self._thread.join(CLOSE_SECONDS)
 
     def _run(self) -> None:
         pause = self._shortest
@@ -51,18 +53,24 @@ class Resolver:
             self._stop.wait(pause)
 
     def _round(self) -> bool:
-        """Whether nothing is left in doubt."""
+        """Whether the registry could tell of everything it was asked about."""
         try:
             resolved = self._repository.resolve_doubts(self._is_registered, older_than=self._older_than)
         except StoreUnavailable:
             log.warning("submissions in doubt cannot be looked at: the store is not available")
             return False
-        if any((resolved.registered, resolved.absent, resolved.open)):
-            counts = len(resolved.registered), len(resolved.absent), len(resolved.open)
+        counts = len(resolved.registered), len(resolved.absent), len(resolved.unanswered)
+        if any(counts):
             log.info("submissions in doubt: %d are registered, %d are not, %d are still open", *counts)
-        return not resolved.open
+        return not resolved.unanswered
 
     def _is_registered(self, unique_id: str) -> bool:
         if self._stop.is_set():
             raise PeerUnreachable("stopping")
-        return self._registrar.is_registered(unique_id)
+        try:
+            return self._registrar.is_registered(unique_id)
+        except PeerUnreachable:
+            raise
+        except Exception as error:  # one odd answer must not end the rounds; its text may quote the message
+            log.error("the registry's answer about a submission in doubt cannot be used: %s", type(error).__name__)
+            raise PeerUnreachable("the answer cannot be used") from error

@@ -7,7 +7,8 @@ back only when the registry refused them, or is known not to have them.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import uuid
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -25,6 +26,10 @@ from xds.vocab.errors import ErrorCode
 REGISTERING: Final = "iti-42"
 #: Notes by DocumentEntry.uniqueId: several submissions brought these bytes, so none of them may take them back.
 SHARED: Final = "shared-document"
+#: A Failure with one of these says that the registry was in trouble, not that it has decided: it may have committed.
+UNDECIDED: Final = frozenset(
+    {ErrorCode.REGISTRY_BUSY, ErrorCode.REGISTRY_NOT_AVAILABLE, ErrorCode.REGISTRY_OUT_OF_RESOURCES}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +39,7 @@ class Resolved:
     registered: tuple[str, ...]
     absent: tuple[str, ...]
     open: tuple[str, ...]  # still not known
+    unanswered: tuple[str, ...] = ()  # those of ``open`` that the registry was asked about in vain
 
 
 def register_apart(
@@ -44,10 +50,13 @@ def register_apart(
     now: datetime,
 ) -> RegistryResponse:
     """Store, journal, register, settle. RequestRejected: XDSRegistryNotAvailable when the outcome is not known."""
-    assign_uuids(submission)
-    key = submission.submission_sets[0].unique_id or submission.submission_sets[0].id
+    attempt = uuid.uuid4().hex
     try:
-        spare, before = store.transaction(partial(_store, key, documents, now.timestamp()))
+        if unnamed := list(_unnamed(submission)):
+            raise RequestRejected.of(unnamed)
+        assign_uuids(submission)
+        key = submission.submission_sets[0].unique_id or ""
+        spare, mine, before = store.transaction(partial(_store, key, documents, now.timestamp(), attempt))
     except RequestRejected:
         for document in documents:
             store.discard(document.staged)
@@ -56,11 +65,11 @@ def register_apart(
         store.discard(documents[index].staged)
     try:
         response = registrar.register(submission)
-    except RequestRejected:
-        if not before:
+    except RequestRejected as refused:
+        # after an earlier attempt, or beside a later one, that other one may be registered: the doubt remains
+        if not before and UNDECIDED.isdisjoint(error.code for error in refused.errors):
             with suppress(StoreUnavailable):
-                store.transaction(partial(_take_back, key))
-        # otherwise an earlier attempt may be the one that is registered: the doubt remains
+                store.transaction(partial(_take_back_unchanged, key, mine))
         raise
     except PeerUnreachable as error:
         raise RequestRejected(
@@ -76,6 +85,7 @@ def resolve(store: UnitOfWork, is_registered: Callable[[str], bool], *, now: dat
     registered: list[str] = []
     absent: list[str] = []
     still_open: list[str] = []
+    unanswered: list[str] = []
     for key, content in store.read(lambda reader: reader.journal(REGISTERING)):
         if now.timestamp() - json.loads(content)["time"] < older_than:
             still_open.append(key)
@@ -84,10 +94,18 @@ def resolve(store: UnitOfWork, is_registered: Callable[[str], bool], *, now: dat
             known = is_registered(key)
         except PeerUnreachable:
             still_open.append(key)
+            unanswered.append(key)
             continue
         store.transaction(partial(_settle, key) if known else partial(_take_back_unchanged, key, content))
         (registered if known else absent).append(key)
-    return Resolved(tuple(registered), tuple(absent), tuple(still_open))
+    return Resolved(tuple(registered), tuple(absent), tuple(still_open), tuple(unanswered))
+
+
+def _unnamed(submission: Submission) -> Iterator[RegistryError]:
+    """What has no uniqueId cannot be asked about, nor retrieved (ITI TF-3, 4.2.3.2.29 and 4.2.3.3.13)."""
+    for made in (*submission.submission_sets, *submission.document_entries):
+        if not made.unique_id:
+            yield RegistryError(ErrorCode.REPOSITORY_METADATA_ERROR, f"{made.id} has no uniqueId", made.location)
 
 
 # --------------------------------------------------------------------------- in the writer
@@ -98,9 +116,9 @@ def _note(transaction: Transaction, key: str) -> dict[str, Any] | None:
 
 
 def _store(
-    key: str, documents: tuple[NewDocument, ...], time: float, transaction: Transaction
-) -> tuple[tuple[int, ...], bool]:
-    """Makes the documents retrievable and notes it; returns which were stored before, and whether a note was open."""
+    key: str, documents: tuple[NewDocument, ...], time: float, attempt: str, transaction: Transaction
+) -> tuple[tuple[int, ...], bytes, bool]:
+    """Makes the documents retrievable and notes it: which were stored before, the note, whether one was open."""
     before = _note(transaction, key)
     brought: list[str] = before["documents"] if before else []
     spare: list[int] = []
@@ -123,8 +141,9 @@ def _store(
                 transaction.write_journal(SHARED, document.unique_id, b"")
     if errors:
         raise RequestRejected.of(errors)
-    transaction.write_journal(REGISTERING, key, json.dumps({"time": time, "documents": brought}).encode())
-    return tuple(spare), before is not None
+    note = json.dumps({"time": time, "documents": brought, "attempt": attempt}).encode()
+    transaction.write_journal(REGISTERING, key, note)
+    return tuple(spare), note, before is not None
 
 
 def _settle(key: str, transaction: Transaction) -> None:
@@ -132,7 +151,7 @@ def _settle(key: str, transaction: Transaction) -> None:
 
 
 def _take_back_unchanged(key: str, content: bytes, transaction: Transaction) -> None:
-    """Only when nobody has begun the same submission again while the registry was asked."""
+    """Only when nobody has begun the same submission again since: its attempt may be the one that is registered."""
     if any(note == (key, content) for note in transaction.journal(REGISTERING)):
         _take_back(key, transaction)
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -453,6 +455,86 @@ def test_a_refused_repetition_does_not_end_the_doubt_about_the_first_attempt(
     assert bytes_of(retrieve(apart, unique)) == [TEXT]
     assert apart.resolve_doubts(elsewhere.has, older_than=0).registered == (set_unique,)
     assert bytes_of(retrieve(apart, unique)) == [TEXT]
+
+
+class Overtaken(Elsewhere):
+    """The first message is slow: the source has sent all again, and that one reaches the registry before it."""
+
+    def __init__(self, registry: DocumentRegistry) -> None:
+        super().__init__(registry)
+        self.sent, self.second, self.first_told = threading.Event(), threading.Event(), threading.Event()
+
+    def register(self, submission: Submission) -> RegistryResponse:
+        if not self.sent.is_set():
+            self.sent.set()
+            assert self.second.wait(30)
+            return self.registry.register(submission)
+        response = self.registry.register(submission)
+        self.second.set()
+        assert self.first_told.wait(30)
+        return response
+
+
+def test_a_slow_first_attempt_does_not_take_back_what_the_second_is_acknowledged_for(
+    store: SqlStore, elsewhere: Elsewhere
+) -> None:
+    overtaken = Overtaken(elsewhere.registry)
+    repository = DocumentRepository(store, overtaken)
+    unique, set_unique = unique_id(), unique_id()
+
+    def attempt() -> ProvidedDocuments:
+        made = submission(unhashed(unique=unique), of=submission_set(unique=set_unique))
+        return ProvidedDocuments(made, {o.id: staged(store, TEXT) for o in made.document_entries})
+
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(codes_of, repository, attempt())
+        assert overtaken.sent.wait(30)
+        second = pool.submit(repository.provide_and_register, attempt())
+        try:
+            assert ErrorCode.DUPLICATE_UNIQUE_ID_IN_REGISTRY in first.result(30)
+        finally:
+            overtaken.first_told.set()
+        assert second.result(30) == RegistryResponse()
+    assert bytes_of(retrieve(repository, unique)) == [TEXT]
+    assert notes(repository) == []
+
+
+class Troubled(Elsewhere):
+    """A registry that commits and then fails to say so: its answer is a Failure about itself."""
+
+    code: ErrorCode
+
+    def register(self, submission: Submission) -> RegistryResponse:
+        self.registry.register(submission)
+        raise RequestRejected(self.code, context="the store cannot take work now")
+
+
+@pytest.mark.parametrize(
+    "code", [ErrorCode.REGISTRY_BUSY, ErrorCode.REGISTRY_NOT_AVAILABLE, ErrorCode.REGISTRY_OUT_OF_RESOURCES]
+)
+def test_a_failure_of_a_registry_in_trouble_is_no_proof(store: SqlStore, elsewhere: Elsewhere, code: ErrorCode) -> None:
+    troubled = Troubled(elsewhere.registry)
+    troubled.code = code
+    repository = DocumentRepository(store, troubled)
+    unique = unique_id()
+    request = provided(store, (unhashed(unique=unique), TEXT))
+    assert codes_of(repository, request) == [code]
+    assert notes(repository) == [set_id(request)]
+    assert repository.resolve_doubts(elsewhere.has, older_than=0).registered == (set_id(request),)
+    assert bytes_of(retrieve(repository, unique)) == [TEXT]
+
+
+@pytest.mark.parametrize("of", ["SubmissionSet", "DocumentEntry"])
+def test_what_has_no_unique_id_is_not_sent_to_a_registry_elsewhere(
+    store: SqlStore, apart: DocumentRepository, elsewhere: Elsewhere, of: str
+) -> None:
+    elsewhere.fault = "before"  # it is not asked
+    request = provided(store, (unhashed(), LARGE))
+    objects = request.submission
+    made = (objects.submission_sets if of == "SubmissionSet" else objects.document_entries)[0]
+    made.external_identifiers = [e for e in made.external_identifiers if e.value != made.unique_id]
+    assert codes_of(apart, request) == [ErrorCode.REPOSITORY_METADATA_ERROR]
+    assert (notes(apart), files(store)) == ([], [])
 
 
 def test_a_document_two_submissions_brought_is_not_taken_back_by_one(
