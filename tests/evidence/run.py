@@ -40,7 +40,12 @@ LANES = (
     ),
     Lane("synced", "tests.evidence.synced", "an acknowledgement is sent after its bytes were synced to the disk"),
     Lane("large", "tests.evidence.large", "a document of 1 GB moves the memory of the server by a few MB"),
-    Lane("model", "tests.evidence.model", "the registry answers as a naive model does, over thousands of sequences"),
+    Lane(
+        "model",
+        "tests.evidence.model",
+        "the registry answers as a naive model does, over thousands of sequences, on both databases",
+        resumes=True,
+    ),
     Lane("mutation", "tests.evidence.mutation", "a rule that is broken makes a test fail"),
 )
 

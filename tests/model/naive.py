@@ -7,7 +7,7 @@ to it (an implementation may report fewer of them, never others, and never none 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from itertools import groupby
 
@@ -21,6 +21,7 @@ DE, SS, FD, AS = ObjectKind.DOCUMENT_ENTRY, ObjectKind.SUBMISSION_SET, ObjectKin
 REPLACES = (A.RPLC, A.XFRM_RPLC)
 RELATES = (A.RPLC, A.XFRM_RPLC, A.APND, A.XFRM, A.SIGNS)
 APPROVED, DEPRECATED = "Approved", "Deprecated"
+Range = tuple[str | None, str | None]  # From, To
 
 
 @dataclass
@@ -43,8 +44,58 @@ class Thing:
     def codes(self, scheme: str) -> set[str]:
         return {f"{c.code}^^{c.coding_scheme}" for c in self.o.classified_by(scheme)}
 
+    def values(self, scheme: str, slot: str) -> list[str]:
+        return [value for c in self.o.classified_by(scheme) for value in c.slots.get(slot, [])]
+
     def is_a(self, association_type: str) -> bool:
         return self.kind is AS and self.o.association_type == association_type
+
+
+@dataclass
+class Wanted:
+    """Filters on DocumentEntries (ITI TF-2, 3.18.4.1.2.3.6 and .7); every set of a list of sets must be met."""
+
+    types: set[str] = field(default_factory=lambda: {DocumentEntryType.STABLE})
+    class_code: set[str] | None = None
+    format_code: set[str] | None = None
+    event_codes: list[set[str]] = field(default_factory=list)
+    confidentiality: list[set[str]] = field(default_factory=list)
+    created: Range = (None, None)
+    started: Range = (None, None)
+    authors: set[str] | None = None
+    reference_ids: list[set[str]] = field(default_factory=list)
+
+    def fits(self, t: Thing) -> bool:
+        persons = t.values(Scheme.DOCUMENT_ENTRY_AUTHOR, SlotName.AUTHOR_PERSON)
+        references = t.o.slots.get(SlotName.REFERENCE_ID_LIST, [])
+        return (
+            t.o.object_type in self.types
+            and (self.class_code is None or bool(t.codes(Scheme.CLASS_CODE) & self.class_code))
+            and (self.format_code is None or bool(t.codes(Scheme.FORMAT_CODE) & self.format_code))
+            and all(t.codes(Scheme.EVENT_CODE) & wanted for wanted in self.event_codes)
+            and all(t.codes(Scheme.CONFIDENTIALITY_CODE) & wanted for wanted in self.confidentiality)
+            and within(t.o.slot(SlotName.CREATION_TIME), self.created)
+            and within(t.o.slot(SlotName.SERVICE_START_TIME), self.started)
+            and (self.authors is None or any(like(person, p) for person in persons for p in self.authors))
+            and all(any(like(r, p) for r in references for p in group) for group in self.reference_ids)
+        )
+
+
+def within(value: str | None, bounds: Range) -> bool:
+    """From <= value < To, what is short padded with the lowest calendar values; no value is within every range."""
+    if value is None:
+        return True
+    start, end = ("" if bound is None else f"{dtm_number(bound):014}" for bound in bounds)
+    return start <= f"{dtm_number(value):014}" and (not end or f"{dtm_number(value):014}" < end)
+
+
+def like(value: str, pattern: str) -> bool:
+    """LIKE: ``%`` any run of characters, ``_`` one; the whole value, letter by letter (3.18.4.1.2.3.3)."""
+    if not pattern:
+        return not value
+    if pattern[0] == "%":
+        return any(like(value[n:], pattern[1:]) for n in range(len(value) + 1))
+    return bool(value) and pattern[0] in ("_", value[0]) and like(value[1:], pattern[1:])
 
 
 @dataclass
@@ -195,30 +246,8 @@ class NaiveRegistry:
 
     # ------------------------------------------------------------------ ITI-18
 
-    def find_documents(
-        self,
-        patient: str,
-        statuses: Iterable[str],
-        *,
-        class_code: set[str] | None = None,
-        event_codes: Iterable[set[str]] = (),
-        confidentiality: Iterable[set[str]] = (),
-        created: tuple[int, int] | None = None,
-    ) -> set[str]:
-        found = set()
-        for t in self.of(DE):
-            creation = dtm_number(t.o.slot(SlotName.CREATION_TIME) or "")
-            if (
-                t.patient == patient
-                and t.status in statuses
-                and t.o.object_type == DocumentEntryType.STABLE
-                and (class_code is None or t.codes(Scheme.CLASS_CODE) & class_code)
-                and all(t.codes(Scheme.EVENT_CODE) & wanted for wanted in event_codes)
-                and all(t.codes(Scheme.CONFIDENTIALITY_CODE) & wanted for wanted in confidentiality)
-                and (created is None or created[0] <= creation < created[1])
-            ):
-                found.add(t.id)
-        return found
+    def find_documents(self, patient: str, statuses: Iterable[str], wanted: Wanted) -> set[str]:
+        return {t.id for t in self.of(DE) if t.patient == patient and t.status in statuses and wanted.fits(t)}
 
     def find(self, kind: ObjectKind, patient: str, statuses: Iterable[str]) -> set[str]:
         return {t.id for t in self.of(kind) if t.patient == patient and t.status in statuses}
@@ -231,9 +260,10 @@ class NaiveRegistry:
         wanted = set(uuids)
         return [t for t in self.of(AS) if t.o.source in wanted or t.o.target in wanted]
 
-    def get_all(self, patient: str, statuses: Iterable[str]) -> list[Thing]:
-        packages = [t for t in self.things if t.kind in (SS, FD, DE) and t.patient == patient and t.status in statuses]
-        return packages + self.touching(t.id for t in packages)
+    def get_all(self, patient: str, statuses: Iterable[str], wanted: Wanted) -> list[Thing]:
+        own = [t for t in self.things if t.patient == patient and t.status in statuses]
+        found = [t for t in own if t.kind in (SS, FD) or (t.kind is DE and wanted.fits(t))]
+        return found + self.touching(t.id for t in found)
 
     def get_submission_sets(self, uuids: Iterable[str]) -> list[Thing]:
         wanted = set(uuids)
@@ -245,13 +275,13 @@ class NaiveRegistry:
         sources = {m.o.source for m in members}
         return members + [t for t in self.of(SS) if t.id in sources]
 
-    def contents(self, package: Thing, keep: Callable[[Thing], bool]) -> list[Thing]:
+    def contents(self, package: Thing, wanted: Wanted) -> list[Thing]:
         """GetSubmissionSetAndContents and GetFolderAndContents (ITI TF-2, 3.18.4.1.2.3.7.10 and .11)."""
         result: list[Thing] = [package]
         members = self.links(A.HAS_MEMBER, source=package.id)
         for m in members:
             target = self.get(m.o.target)
-            if target is not None and (target.kind is FD or (target.kind is DE and keep(target))):
+            if target is not None and (target.kind is FD or (target.kind is DE and wanted.fits(target))):
                 result += [target, m]
         if package.kind is SS:
             inside = {t.id for t in result}
@@ -265,16 +295,18 @@ class NaiveRegistry:
         sources = {m.o.source for m in self.links(A.HAS_MEMBER, target=uuid)}
         return {t.id for t in self.of(FD) if t.id in sources}
 
-    def related(self, uuid: str, types: Iterable[str]) -> list[Thing]:
+    def related(self, uuid: str, types: Collection[str], wanted: Wanted) -> list[Thing]:
         links = [
             t
             for t in self.touching([uuid])
             if t.o.association_type in types
-            and all((end := self.get(e)) is not None and end.kind is DE for e in (t.o.source, t.o.target))
+            and all(
+                (end := self.get(e)) is not None and end.kind is DE and wanted.fits(end)
+                for e in (t.o.source, t.o.target)
+            )
         ]
         ends = {e for t in links for e in (t.o.source, t.o.target)}
-        stable = [t for t in self.of(DE) if t.id in ends]
-        return links + stable
+        return links + [t for t in self.of(DE) if t.id in ends]
 
 
 def _member(uuid: str, source: str | None, target: str | None) -> RegistryObject:

@@ -36,6 +36,23 @@ CODING_SCHEME = "1.2.3.4.5"
 CLASSES = ("class-a", "class-b")
 EVENTS = ("event-a", "event-b", "event-c")
 CONFIDENTIALITY = ("N", "R")
+FORMATS = ("format-a", "format-b")
+AUTHORS = ("^Smith^Anna", "^Smyth^Anna", "^smith^Anna", "^O'Neill^Otto", "7^Smith_^Anna%^^^^^^&1.2.3.4.8&ISO")
+AUTHOR_PATTERNS = (
+    "%",
+    "%Smith%",
+    "^Sm_th^Anna",
+    "^Smith",
+    "^Smith^Anna",
+    "%O'N%o",
+    "_%Smith__Anna%",
+    "%_^^^^^%ISO",
+    "",
+)
+REFERENCES = tuple(
+    f"ref{n}^^^&1.2.3.4.6&ISO^urn:ihe:iti:xds:2013:{kind}" for n, kind in enumerate(("order", "accession"))
+)
+REFERENCE_PATTERNS = (*REFERENCES, "ref_^^^%", "%order", "ref1", "%")
 AUTHORITY = "1.3.6.1.4.1.21367.13.20.1000"
 
 
@@ -51,12 +68,17 @@ class Universe:
         self.submissions = 0
         self.entries: list[str] = []
         self.folders: list[str] = []
+        self.on_demand: list[str] = []
         self.all_ids: list[str] = []
 
     def new_uuid(self) -> str:
         made = f"urn:uuid:{uuid.UUID(int=self.random.getrandbits(128), version=4)}"
         self.all_ids.append(made)
         return made
+
+    def unique_on_demand(self) -> str:
+        """A uniqueId of its own: an On-Demand entry shares none."""
+        return f"{self.prefix}.3000.{len(self.on_demand) + 1}"
 
     def patient(self) -> str:
         return self.random.choices([*self.known, self.unknown], (10, 5, 1))[0]
@@ -89,37 +111,63 @@ def _identifiers(kind: ObjectKind, parent: str, patient: str, unique_id: str) ->
     ]
 
 
-def document_entry(u: Universe, patient: str) -> RegistryObject:
+def _author(person: str, parent: str, n: int) -> Classification:
+    return Classification(
+        scheme=Scheme.DOCUMENT_ENTRY_AUTHOR,
+        code="",
+        slots={SlotName.AUTHOR_PERSON: [person]},
+        id=f"au-{parent}-{n}",
+        classified_object=parent,
+    )
+
+
+def random_time(r: Random) -> str:
+    """A time near the start of a year, of any precision: what is padded wrongly falls on the other side of a bound."""
+    month, day, hour = r.choice(("01", "01", "02", "12")), r.choice(("01", "01", "15")), r.choice(("00", "23"))
+    return (f"{r.randint(2010, 2014)}" + month + day + hour + "5959")[: r.choice((4, 6, 8, 10, 12, 14))]
+
+
+def document_entry(u: Universe, patient: str, *, on_demand: bool = False) -> RegistryObject:
     r, me = u.random, u.new_uuid()
     # a uniqueId decides hash and size most of the time: then it is the same document again
-    unique_id = r.choice(u.unique_ids)
+    unique_id = u.unique_on_demand() if on_demand else r.choice(u.unique_ids)
     variant = r.choices((0, 1, 2), (12, 1, 1))[0]
     codes = [
         (Scheme.CLASS_CODE, [r.choice(CLASSES)]),
         (Scheme.TYPE_CODE, ["type"]),
-        (Scheme.FORMAT_CODE, ["format"]),
+        (Scheme.FORMAT_CODE, [r.choice(FORMATS)]),
         (Scheme.HEALTHCARE_FACILITY_TYPE_CODE, ["facility"]),
         (Scheme.PRACTICE_SETTING_CODE, ["practice"]),
         (Scheme.CONFIDENTIALITY_CODE, r.sample(CONFIDENTIALITY, r.randint(1, 2))),
         (Scheme.EVENT_CODE, r.sample(EVENTS, r.randint(0, 3))),
     ]
     pairs = [(scheme, code) for scheme, values in codes for code in values]
-    creation = f"20{r.randint(10, 14)}" + (f"{r.randint(1, 12):02}" if r.random() < 0.8 else "")
+    slots: dict[str, list[str]] = {
+        SlotName.LANGUAGE_CODE: ["en"],
+        SlotName.REPOSITORY_UNIQUE_ID: ["1.2.3.4.9"],
+        SlotName.SOURCE_PATIENT_ID: ["local^^^&1.2.3.4.7&ISO"],
+    }
+    if not on_demand:
+        number = u.unique_ids.index(unique_id)
+        slots[SlotName.CREATION_TIME] = [random_time(r)]
+        slots[SlotName.HASH] = [f"{number * 10 + (variant == 1):040x}"]
+        slots[SlotName.SIZE] = [str(100 + (variant == 2))]
+    if r.random() < 0.6:
+        slots[SlotName.SERVICE_START_TIME] = [random_time(r)]
+    if references := r.sample(REFERENCES, r.randint(0, 2)):
+        slots[SlotName.REFERENCE_ID_LIST] = references
+    authors = r.sample(AUTHORS, r.choice((0, 1, 1, 2)))
     return RegistryObject(
         ObjectKind.DOCUMENT_ENTRY,
         id=me,
         element="ExtrinsicObject",
-        object_type=DocumentEntryType.STABLE,
+        object_type=DocumentEntryType.ON_DEMAND if on_demand else DocumentEntryType.STABLE,
         mime_type="text/plain",
-        slots={
-            SlotName.CREATION_TIME: [creation],
-            SlotName.HASH: [f"{u.unique_ids.index(unique_id) * 10 + (variant == 1):040x}"],
-            SlotName.LANGUAGE_CODE: ["en"],
-            SlotName.REPOSITORY_UNIQUE_ID: ["1.2.3.4.9"],
-            SlotName.SIZE: [str(100 + (variant == 2))],
-            SlotName.SOURCE_PATIENT_ID: ["local^^^&1.2.3.4.7&ISO"],
-        },
-        classifications=[_code(scheme, code, me, n) for n, (scheme, code) in enumerate(pairs)],
+        slots=slots,
+        classifications=[
+            *(_code(scheme, code, me, n) for n, (scheme, code) in enumerate(pairs)),
+            *(_author(person, me, n) for n, person in enumerate(authors)),
+        ],
         external_identifiers=_identifiers(ObjectKind.DOCUMENT_ENTRY, me, patient, unique_id),
     )
 
@@ -187,7 +235,8 @@ def _memberships(u: Universe, submission_set: str, entries: list[str], folders: 
     r, done = u.random, set()
     for _ in range(r.choice((0, 0, 1, 2))):
         folder = r.choice([*folders, *folders, *u.folders]) if folders or u.folders else None
-        entry = r.choice([*entries, *entries, *u.entries]) if entries or u.entries else None
+        registered = u.entries + u.on_demand
+        entry = r.choice([*entries, *entries, *registered]) if entries or registered else None
         if folder is None or entry is None or (folder, entry) in done:
             continue
         done.add((folder, entry))
