@@ -95,8 +95,8 @@ def main() -> int:
         f"# The registry against a naive model\n\n{datetime.now(UTC):%Y-%m-%d}, commit {at}, {machine()}\n\n"
         f"`python -m tests.evidence.model {command}`\n\n"
         f"| on which both agree | SQLite | PostgreSQL |\n|---|---|---|\n{''.join(lines)}\n"
-        "A query is asked twice, for LeafClass and for ObjectRef. What is not accepted is refused by both sides, by the\n"
-        "registry with error codes that the model has as well.\n"
+        "A query is asked twice, for LeafClass and for ObjectRef. What is not accepted is refused by both sides, by\n"
+        "the registry with error codes that the model has as well.\n"
     )
     print(text)
     if complete and options.report:

@@ -81,7 +81,13 @@ class Universe:
         return f"{self.prefix}.3000.{len(self.on_demand) + 1}"
 
     def patient(self) -> str:
-        return self.random.choices([*self.known, self.unknown], (10, 5, 1))[0]
+        return self.random.choices([*self.known, self.unknown], (12, 3, 1))[0]
+
+    def answered(self, request: Submission, *, accepted: bool) -> None:
+        """Later submissions refer to what was registered, and now and then to what was refused."""
+        if accepted or self.random.random() < 0.1:
+            self.entries += [o.id for o in request.document_entries]
+            self.folders += [o.id for o in request.folders]
 
 
 def _code(scheme: str, code: str, parent: str, n: int) -> Classification:
@@ -223,9 +229,6 @@ def submission(u: Universe) -> Submission:
     if len(objects) == 1:
         folder = package(u, ObjectKind.FOLDER, patient, folder_ids[0])
         objects += [folder, association(u, A.HAS_MEMBER, submission_set.id, folder.id)]
-        folders = [folder]
-    u.entries += [e.id for e in entries]
-    u.folders += [f.id for f in folders]
     r.shuffle(objects)
     return Submission(objects)
 

@@ -100,6 +100,7 @@ def test_the_registry_answers_as_the_naive_model_does(registry: DocumentRegistry
         if not expected:
             model.apply(request)
             accepted += 1
+        universe.answered(request, accepted=not expected)
         after = folder_times(asking)
         for folder in model.of(FD):
             moved = folder.updates > updates.get(folder.id, 0)
