@@ -15,6 +15,7 @@ from tests.xds_soap.systems import PATIENT, entry, submission_set
 from xds.clients.documents import DocumentConsumer, DocumentSource
 from xds.clients.registrar import RemoteRegistrar
 from xds.errors import PeerRejected, PeerUnreachable
+from xds.ports import IncomingResponse, OutgoingRequest
 from xds.repository import DocumentRepository
 from xds.stores import open_store
 from xds.vocab.errors import ErrorCode
@@ -74,3 +75,26 @@ def test_doubts_are_settled_as_soon_as_the_registry_can_be_asked(tmp_path: Path)
         finally:
             resolver.close()
         assert retrieve(repository, unique).documents == ()
+
+
+def test_an_answer_that_cannot_be_used_does_not_end_the_rounds(tmp_path: Path) -> None:
+    asked = threading.Semaphore(0)
+
+    def odd(request: OutgoingRequest) -> IncomingResponse:
+        asked.release()
+        raise ValueError("not foreseen")
+
+    with open_store(tmp_path / "xds.sqlite", documents=tmp_path / "documents") as store:
+        registrar = RemoteRegistrar(odd)
+        repository = DocumentRepository(store, registrar)
+        unique = unique_id()
+        with pytest.raises(ValueError, match="not foreseen"):
+            repository.provide_and_register(provided(store, (unhashed(unique=unique), TEXT)))
+        assert asked.acquire(timeout=30)
+        resolver = Resolver(repository, registrar, pause=0.01, older_than=0)
+        try:
+            for _ in range(3):
+                assert asked.acquire(timeout=30)
+        finally:
+            resolver.close()
+        assert bytes_of(retrieve(repository, unique)) == [TEXT]

@@ -8,6 +8,7 @@ import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -28,12 +29,19 @@ from tests.xds.registry.build import (
 from tests.xds.registry.conftest import StillClock
 from tests.xds.registry.test_lifecycle import content_ids, filed, status_of, updated
 from tests.xds.registry.test_submit import registered, registered_folder
+from tests.xds.repository.test_actor import bytes_of, notes, retrieve, staged
+from tests.xds_soap.hosts import running
+from xds.clients.registrar import RemoteRegistrar
 from xds.errors import RequestRejected
-from xds.metadata.registry_object import Submission
+from xds.metadata.registry_object import RegistryObject, Submission
+from xds.metadata.requests import ProvidedDocuments
 from xds.registry import DocumentRegistry
+from xds.repository import DocumentRepository
 from xds.stores import SqlStore, open_store
-from xds.vocab.ebrim import AssociationType, Status
+from xds.vocab.actors import Actor
+from xds.vocab.ebrim import AssociationType, SlotName, Status
 from xds.vocab.errors import ErrorCode
+from xds_soap import SoapApp, SoapEndpoint, SoapExchange
 
 A = AssociationType
 THREADS = 8
@@ -158,3 +166,116 @@ def test_patients_that_refer_to_each_other_do_not_lock_each_other_out(registry: 
         lambda: references(mine, patient=OTHER_PATIENT),
     ]
     assert race(registry, [make[n % 2]() for n in range(THREADS)]) == [""] * THREADS
+
+
+# --------------------------------------------------------------------------- several repositories
+
+
+@pytest.fixture
+def repositories(
+    registry: DocumentRegistry, shared_store: SqlStore, tmp_path: Path
+) -> Iterator[list[DocumentRepository]]:
+    """Two repositories, each with a store of its own, before one registry that is a server."""
+    app = SoapApp(SoapEndpoint({Actor.DOCUMENT_REGISTRY: registry}, shared_store))
+    with ExitStack() as stack:
+        host, port = stack.enter_context(running(app))
+        made = []
+        for number in (1, 2):
+            folder = tmp_path / str(number)
+            folder.mkdir()
+            own = stack.enter_context(open_store(folder / "xds.sqlite", documents=folder / "documents", sweep=False))
+            exchange = stack.enter_context(SoapExchange(f"http://{host}:{port}/registry"))
+            made.append(DocumentRepository(own, RemoteRegistrar(exchange), unique_id=f"1.2.3.{number}"))
+        yield made
+
+
+class Sent:
+    """A submission through one of the repositories; ``outcome`` is "" or the code of its refusal."""
+
+    def __init__(self, repository: DocumentRepository, request: Submission, content: bytes) -> None:
+        self.repository, self.content = repository, content
+        [self.entry] = request.document_entries
+        for slot in (SlotName.HASH, SlotName.SIZE, SlotName.REPOSITORY_UNIQUE_ID):
+            del self.entry.slots[slot]
+        self.provided = ProvidedDocuments(request, {self.entry.id: staged(repository.store, content)})  # type: ignore[arg-type]  # a SqlStore
+        self.outcome = "not sent"
+
+    def send(self, together: threading.Barrier) -> None:
+        together.wait()
+        try:
+            self.repository.provide_and_register(self.provided)
+        except RequestRejected as rejected:
+            self.outcome = rejected.code
+        else:
+            self.outcome = ""
+
+    def documents(self) -> list[bytes]:
+        return bytes_of(retrieve(self.repository, self.entry.unique_id or ""))
+
+
+def race_apart(
+    repositories: Sequence[DocumentRepository], make: Callable[[int], Submission], content: Callable[[int], bytes]
+) -> list[Sent]:
+    """Provide all at once, in turn at each repository; each has its document if and only if it was taken."""
+    sent = [Sent(repositories[n % len(repositories)], make(n), content(n)) for n in range(THREADS)]
+    together = threading.Barrier(THREADS)
+    with ThreadPoolExecutor(THREADS) as pool:
+        list(pool.map(lambda each: each.send(together), sent))
+    assert [notes(repository) for repository in repositories] == [[], []]
+    return sent
+
+
+def found(registry: DocumentRegistry, unique: str) -> list[RegistryObject]:
+    return list(registry.query(query("GetDocuments", XDSDocumentEntryUniqueId=[unique])).objects)  # type: ignore[arg-type]
+
+
+def test_one_replacement_wins_at_several_repositories(
+    registry: DocumentRegistry, repositories: list[DocumentRepository]
+) -> None:
+    original, holder = registered(registry), registered_folder(registry)
+    filed(registry, holder, original)
+    before = updated(registry, holder)
+
+    def replacement(number: int) -> Submission:
+        uuid = fresh_uuid()
+        return submission(entry(uuid), association(A.RPLC, uuid, original), member(holder, uuid))
+
+    sent = race_apart(repositories, replacement, lambda n: b"replacement %d" % n)
+    assert sorted(each.outcome for each in sent) == ["", *[ErrorCode.REGISTRY_DEPRECATED_DOCUMENT] * (THREADS - 1)]
+    for each in sent:
+        assert each.documents() == ([] if each.outcome else [each.content])
+        assert len(found(registry, each.entry.unique_id or "")) == (not each.outcome)
+    [winner] = [each for each in sent if not each.outcome]
+    assert content_ids(registry, holder) == {original, winner.entry.id}
+    assert status_of(registry, original, winner.entry.id) == [Status.DEPRECATED, Status.APPROVED]
+    assert updated(registry, holder) > before
+
+
+def test_a_folder_counts_everything_that_several_repositories_file_at_once(
+    registry: DocumentRegistry, repositories: list[DocumentRepository]
+) -> None:
+    holder = registered_folder(registry)
+
+    def filing(number: int) -> Submission:
+        uuid = fresh_uuid()
+        return submission(entry(uuid), member(holder, uuid))
+
+    sent = race_apart(repositories, filing, lambda n: b"document %d" % n)
+    assert [each.outcome for each in sent] == [""] * THREADS
+    assert [each.documents() for each in sent] == [[each.content] for each in sent]
+    assert content_ids(registry, holder) == {each.entry.id for each in sent}
+    assert updated(registry, holder) == 20260301120000 + THREADS
+
+
+def test_a_document_unique_id_is_shared_across_repositories_by_the_same_bytes_only(
+    registry: DocumentRegistry, repositories: list[DocumentRepository]
+) -> None:
+    unique = unique_id()
+    contents = [b"one", b"two"]  # one at each repository
+    sent = race_apart(repositories, lambda n: submission(entry(unique=unique)), lambda n: contents[n % 2])
+    taken = {each.content for each in sent if not each.outcome}
+    assert len(taken) == 1
+    assert [each.outcome for each in sent].count("") == THREADS // 2
+    assert {each.outcome for each in sent if each.outcome} == {ErrorCode.NON_IDENTICAL_HASH}
+    assert len(found(registry, unique)) == THREADS // 2
+    assert all(each.documents() == [each.content] for each in sent if not each.outcome)
