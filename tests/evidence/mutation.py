@@ -218,6 +218,13 @@ MUTATIONS = (
         REGISTRY,
     ),
     Mutation(
+        "a subsumed patient's identifier finds nothing",
+        "xds/registry/queries.py",
+        "if record is not None and record.active:",
+        "if record is not None:",
+        REGISTRY,
+    ),
+    Mutation(
         "a repeated slot of a code parameter is an AND",
         "xds/registry/criteria.py",
         "extend(_each(attribute, groups))",
@@ -424,8 +431,8 @@ def killer(mutation: Mutation, copy: Path) -> str | None:
         file.write_text(text)
     if done.returncode == 0:
         return None
-    # a test that fails, not a module that cannot be imported any more
-    failed = re.search(r"^FAILED (tests/\S+?\.py)::(\w+)", done.stdout, re.MULTILINE)
+    # a test that fails, or its fixture, and not a module that cannot be imported any more
+    failed = re.search(r"^(?:FAILED|ERROR) (tests/\S+?\.py)::(\w+)", done.stdout, re.MULTILINE)
     if failed is None:
         raise RuntimeError(f"{mutation.rule}\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
     return f"{failed[1].removeprefix('tests/')}: {failed[2].removeprefix('test_').replace('_', ' ')}"

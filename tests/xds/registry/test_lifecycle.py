@@ -99,6 +99,16 @@ def test_the_cascade_follows_the_chain_to_its_end(registry: DocumentRegistry) ->
     assert status_of(registry, unrelated) == [APPROVED]
 
 
+def test_a_replacement_that_transforms_an_addendum_of_the_original_stays_approved(registry: DocumentRegistry) -> None:
+    original = registered(registry)
+    addendum = related(registry, A.APND, original)
+    merged = fresh_uuid()
+    registry.register(
+        submission(entry(merged), association(A.RPLC, merged, original), association(A.XFRM, merged, addendum))
+    )
+    assert status_of(registry, original, addendum, merged) == [DEPRECATED, DEPRECATED, APPROVED]
+
+
 def test_the_replacement_of_an_addendum_leaves_the_original(registry: DocumentRegistry) -> None:
     original = registered(registry)
     addendum = related(registry, A.APND, original)

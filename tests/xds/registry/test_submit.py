@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 
@@ -24,6 +25,7 @@ from tests.xds.registry.build import (
     unique_id,
 )
 from tests.xds.registry.conftest import StillClock
+from tests.xds.stores.test_reader import merge_work
 from xds.ebxml import fragments
 from xds.errors import RequestRejected
 from xds.metadata.registry_object import Submission
@@ -173,6 +175,22 @@ def test_unknown_patients_are_accepted_only_by_policy(store: UnitOfWork, patient
         assert len(everything(registry)) == 3
     else:
         assert codes_of(registry, submission(entry())) == [ErrorCode.UNKNOWN_PATIENT_ID]
+
+
+def test_a_subsumed_identifier_is_unknown_and_its_entries_are_the_survivors(registry: DocumentRegistry) -> None:
+    uuid = registered(registry, patient=OTHER_PATIENT)
+    registry.store.transaction(partial(merge_work, OTHER_PATIENT, PATIENT))
+    assert codes_of(registry, submission(entry(patient=OTHER_PATIENT))) == [ErrorCode.UNKNOWN_PATIENT_ID]
+    found = {
+        patient: [
+            o.entry_uuid
+            for o in registry.query(
+                query("FindDocuments", XDSDocumentEntryPatientId=patient, XDSDocumentEntryStatus=[Status.APPROVED.urn])
+            ).objects
+        ]
+        for patient in (PATIENT, OTHER_PATIENT)
+    }
+    assert found == {PATIENT: [uuid], OTHER_PATIENT: []}
 
 
 def test_a_domain_without_authority_takes_every_identifier(store: UnitOfWork) -> None:
