@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
 from tests.xds.registry.build import (
+    OTHER_PATIENT,
+    PATIENT,
     association,
     entry,
     folder,
@@ -18,7 +22,7 @@ from tests.xds.registry.build import (
 from tests.xds.registry.conftest import StillClock
 from tests.xds.registry.test_submit import codes_of, registered, registered_folder, stored
 from xds.errors import RequestRejected
-from xds.ports import StoredObject
+from xds.ports import StoredObject, Transaction
 from xds.registry import DocumentRegistry
 from xds.vocab.ebrim import AssociationType, ObjectKind, Status
 from xds.vocab.errors import ErrorCode
@@ -107,6 +111,22 @@ def test_a_replacement_that_transforms_an_addendum_of_the_original_stays_approve
         submission(entry(merged), association(A.RPLC, merged, original), association(A.XFRM, merged, addendum))
     )
     assert status_of(registry, original, addendum, merged) == [DEPRECATED, DEPRECATED, APPROVED]
+
+
+def test_nothing_is_replaced_that_a_folder_of_another_patient_holds(registry: DocumentRegistry) -> None:
+    original, other = registered(registry), registered_folder(registry, patient=OTHER_PATIENT)
+    registry.store.transaction(partial(_file_regardless, other, original))  # ITI-42 would refuse it
+    uuid = fresh_uuid()
+    request = submission(entry(uuid), association(A.RPLC, uuid, original))
+    assert codes_of(registry, request) == [ErrorCode.PATIENT_ID_DOES_NOT_MATCH]
+    assert status_of(registry, original) == [APPROVED]
+
+
+def _file_regardless(folder_uuid: str, entry_uuid: str, transaction: Transaction) -> None:
+    patient = transaction.lock_patient(PATIENT)
+    assert patient is not None
+    link = member(folder_uuid, entry_uuid, id=fresh_uuid())
+    transaction.insert(transaction.prepare([link]), patient.key)
 
 
 def test_the_replacement_of_an_addendum_leaves_the_original(registry: DocumentRegistry) -> None:
