@@ -129,7 +129,14 @@ def test_mime_types_are_compared_without_case_and_parameters() -> None:
 
 
 @pytest.mark.parametrize(
-    ("start", "stop"), [("2026", "2026"), ("202609", "20260901"), ("20260904", "2026"), ("20260904120000", "202609")]
+    ("start", "stop"),
+    [
+        ("2026", "2026"),
+        ("202609", "20260901"),
+        ("20260904", "2026"),
+        ("20260904120000", "202609"),
+        ("20260904120000", "20260904120000"),
+    ],
 )
 def test_start_and_stop_of_different_precision_are_compared_generously(start: str, stop: str) -> None:
     submission = example()
