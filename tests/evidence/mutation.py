@@ -459,6 +459,7 @@ def main() -> int:
     parser.add_argument("--report", type=Path)
     options = parser.parse_args()
     chosen = [m for m in MUTATIONS if options.only in m.rule or options.only in m.file]
+    at = commit()  # others may commit while this runs
     used = tuple(dict.fromkeys(path for mutation in chosen for path in mutation.tests))
     unbroken = Mutation(UNBROKEN, "README.md", "# ihe-xds", "# ihe-xds", used)
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(COPIES) as pool:
@@ -470,7 +471,7 @@ def main() -> int:
         raise RuntimeError(f"fails without a mutation: {noticed[0]}")
     rows = list(zip(chosen, noticed[1:], strict=True))
     text = (
-        f"# Rules broken one at a time\n\n{datetime.now(UTC):%Y-%m-%d}, commit {commit()}, {machine()}\n\n"
+        f"# Rules broken one at a time\n\n{datetime.now(UTC):%Y-%m-%d}, commit {at}, {machine()}\n\n"
         "`python -m tests.evidence.mutation`\n\n| rule that was broken | in | first test that fails |\n|---|---|---|\n"
         + "".join(f"| {m.rule} | `{m.file}` | {noticed or '**none**'} |\n" for m, noticed in rows)
         + f"\n{sum(noticed is not None for _, noticed in rows)} of {len(rows)} are noticed.\n"
