@@ -18,7 +18,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Final
 
-from xds.datatypes.ids import is_oid
+from xds.datatypes.ids import is_home_community_id, is_oid
 
 
 class ConfigError(Exception):
@@ -86,7 +86,7 @@ def _oid(text: str) -> str:
 
 def _home_community_id(text: str) -> str:
     # ITI TF-3, 4.2.3.2.12: homeCommunityId is an OID in URN form
-    if not text.startswith("urn:oid:") or not is_oid(text.removeprefix("urn:oid:")):
+    if not is_home_community_id(text):
         raise ValueError("write an OID as URN, for example urn:oid:1.3.6.1.4.1.21367.2026.1")
     return text
 

@@ -19,11 +19,11 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError, Future
 from contextlib import suppress
-from datetime import UTC, datetime
 from itertools import count
 from threading import Lock
 from typing import Any, Final
 
+from xds.datatypes.time import utc_now
 from xds.errors import (
     MalformedMessage,
     MessageTooLarge,
@@ -65,10 +65,6 @@ _TRY_AGAIN: Final = frozenset(
 _ACKNOWLEDGEMENTS: Final = frozenset({"ACK", "MCF"})
 
 
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
 class Pending:
     """An answer that is known when ``future`` is done."""
 
@@ -106,7 +102,7 @@ class Endpoint:
         application: str = "XDS",
         facility: str = "",
         transactions: Sequence[Hl7v2Transaction] = HL7V2_TRANSACTIONS,
-        clock: Clock = _now,
+        clock: Clock = utc_now,
         control_ids: Callable[[], str] | None = None,
     ) -> None:
         self._actors = tuple(actors)

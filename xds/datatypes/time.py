@@ -53,6 +53,11 @@ def _instant(number: int) -> datetime:
     return datetime.strptime(f"{number:014d}", "%Y%m%d%H%M%S").replace(tzinfo=UTC)
 
 
+def utc_now() -> datetime:
+    """The system's clock, aware, in UTC."""
+    return datetime.now(UTC)
+
+
 @dataclass(frozen=True, slots=True)
 class DTM:
     """A point in time as the sender wrote it; equal to another when the digits, and so the precision, are equal."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import date
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from xds.datatypes.hl7 import CX, XCN, XON, XTN
 from xds.datatypes.ids import new_oid, new_uuid
-from xds.datatypes.time import DTM
+from xds.datatypes.time import DTM, utc_now
 from xds.metadata.common import (
     NO_EXTRA,
     Author,
@@ -56,7 +56,7 @@ class IntendedRecipient:
 
 
 def _now() -> DTM:
-    return DTM.of(datetime.now(UTC))
+    return DTM.of(utc_now())
 
 
 _RECIPIENTS: Final = several(IntendedRecipient)

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Final, Literal
 
+from xds.datatypes.time import utc_now
 from xds.errors import UnsupportedMessage
 from xds.metadata.codes import CodeTable
 from xds.metadata.registry_object import Submission
@@ -23,11 +24,6 @@ from xds.registry.submit import examine, make_plan, register
 
 #: Authority of the patient identifiers when nothing else is configured.
 DEFAULT_ASSIGNING_AUTHORITY: Final = "1.3.6.1.4.1.21367.13.20.1000"
-
-
-def utc_now() -> datetime:
-    """The system's clock."""
-    return datetime.now(UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import partial
 from typing import Final
 
+from xds.datatypes.time import utc_now
 from xds.errors import RegistryError, RequestRejected, StoreUnavailable
 from xds.metadata.requests import DocumentRequest, ProvidedDocuments, RetrievedDocument
 from xds.ports import (
@@ -28,10 +28,6 @@ from xds.vocab.errors import ErrorCode
 
 #: repositoryUniqueId when nothing else is configured.
 DEFAULT_REPOSITORY_UNIQUE_ID: Final = "1.3.6.1.4.1.21367.2026.1.1"
-
-
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +60,7 @@ class DocumentRepository:
         *,
         unique_id: str = DEFAULT_REPOSITORY_UNIQUE_ID,
         max_documents: int = 1_000,
-        clock: Clock = _utc_now,
+        clock: Clock = utc_now,
     ) -> None:
         self.store = store
         self.registrar = registrar

@@ -10,6 +10,7 @@ from urllib.parse import unquote, urlsplit
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
+from xds.datatypes.time import utc_now
 from xds.errors import StoreUnavailable
 from xds.ports import Clock
 from xds.stores import sqlite
@@ -19,7 +20,7 @@ from xds.stores.migrate import migrate
 from xds.stores.reader import Session
 from xds.stores.schema import HEAD
 from xds.stores.statements import Statements
-from xds.stores.store import SqlStore, remove_unreferenced, system_clock
+from xds.stores.store import SqlStore, remove_unreferenced
 from xds.stores.transaction import SqlTransaction
 from xds.stores.writer import Writer
 from xds.stores.writer_process import RemoteWriter, SharedWriter
@@ -31,7 +32,7 @@ def open_store(
     database: str | os.PathLike[str],
     *,
     documents: str | os.PathLike[str],
-    clock: Clock = system_clock,
+    clock: Clock = utc_now,
     sweep: bool = True,
     shared: bool = False,
     writer: bool = True,

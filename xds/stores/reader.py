@@ -16,6 +16,7 @@ from xds.stores.rows import (
     stored,
     unique_identifier,
     uuid_bytes,
+    uuid_identifier,
     uuid_text,
 )
 from xds.stores.schema import ContentFormat, PatientState
@@ -181,7 +182,9 @@ class SqlReader:
         places: dict[bytes, Place] = {}
         for part in chunks(list(uuids)):
             statement = self._statements.get(sql.directory_read, sql.places(len(part)))
-            for identifier, kind, patient in self._session.rows(statement, padded([b"\0" + value for value in part])):
+            for identifier, kind, patient in self._session.rows(
+                statement, padded([uuid_identifier(value) for value in part])
+            ):
                 places[identifier[1:]] = (_KIND[kind], patient)
         return places
 

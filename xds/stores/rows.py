@@ -186,7 +186,7 @@ def _unique_id(obj: RegistryObject, scheme: str) -> str:
 def _claim(
     rows: PreparedRows, obj: RegistryObject, uuid: bytes, unique_id: str, hash_: str | None, size: int | None
 ) -> None:
-    rows.claims.append(IdClaim(b"\0" + uuid, obj.kind, uuid, None, None, obj.location))
+    rows.claims.append(IdClaim(uuid_identifier(uuid), obj.kind, uuid, None, None, obj.location))
     rows.claims.append(IdClaim(unique_identifier(unique_id), obj.kind, uuid, hash_, size, obj.location))
 
 
@@ -290,7 +290,7 @@ def _prepare_association(obj: RegistryObject, fragment: bytes, rows: PreparedRow
     uuid, status, version, lid = _common(obj)
     source, target = _entry_uuid(obj.source), _entry_uuid(obj.target)
     rows.associations.append((uuid, status, version, lid, str(obj.association_type or ""), source, target, fragment))
-    rows.claims.append(IdClaim(b"\0" + uuid, obj.kind, uuid, None, None, obj.location))
+    rows.claims.append(IdClaim(uuid_identifier(uuid), obj.kind, uuid, None, None, obj.location))
 
 
 _PREPARE: Final = {

@@ -7,7 +7,6 @@ import threading
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
-from datetime import UTC, datetime
 from typing import Protocol, TypeVar
 
 from xds.errors import XdsError
@@ -131,7 +130,3 @@ def remove_unreferenced(documents: DocumentFiles, session: Session, paths: Seque
     for path in paths:
         if path not in kept:
             documents.remove(path)
-
-
-def system_clock() -> datetime:
-    return datetime.now(UTC)
