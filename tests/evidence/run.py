@@ -38,6 +38,13 @@ LANES = (
         ("--rounds", "100"),
         resumes=True,
     ),
+    Lane(
+        "power",
+        "tests.evidence.power",
+        "power loss keeps what was acknowledged, whatever the disk kept of what was not synced",
+        ("--rounds", "100"),
+        resumes=True,
+    ),
     Lane("synced", "tests.evidence.synced", "an acknowledgement is sent after its bytes were synced to the disk"),
     Lane("large", "tests.evidence.large", "a document of 1 GB moves the memory of the server by a few MB"),
     Lane(
