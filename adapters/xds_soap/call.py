@@ -8,6 +8,7 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
+from io import BytesIO
 from typing import Any, Final, Protocol
 
 from lxml import etree
@@ -97,7 +98,7 @@ class Call:
         if http.kind == "multipart/related":
             self._package = PackageReader(http.parameters, self._staging, services.limits, services.early)
         self._inflate = _Inflater() if http.gzip else None
-        self._plain: list[bytes] = []
+        self._plain = BytesIO()  # its value is taken without a second copy
         self._size = 0
         self._started = services.clock()
         self._headers = Headers()
@@ -121,7 +122,7 @@ class Call:
             self._package.feed(data)
         else:
             check(self._size, limits.envelope, "the SOAP envelope")
-            self._plain.append(data)
+            self._plain.write(data)
 
     def answer(self) -> SoapReply | Pending:
         """The body is complete: read it and let the actor work. Pending: its result is not on disk yet."""
@@ -171,8 +172,8 @@ class Call:
         if self._package is not None:
             self._package.close()
             return read(self._package.root, max_size=limit)
-        plain, self._plain = self._plain, []
-        return read(b"".join(plain), encoding=self._http.parameters.get("charset"), max_size=limit)
+        plain, self._plain = self._plain.getvalue(), BytesIO()
+        return read(plain, encoding=self._http.parameters.get("charset"), max_size=limit)
 
     def _route(self, envelope: Envelope) -> Route:
         headers = envelope.headers

@@ -12,6 +12,7 @@ import re
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from typing import Protocol
 from urllib.parse import quote
 
@@ -44,7 +45,7 @@ class PackageReader:
         self._limits = limits
         self._early = early
         self._early_bytes = 0
-        self._root: list[bytes] | None = None
+        self._root: BytesIO | None = None  # its value is taken without a second copy
         self._root_size = 0
         self._first = True
         self._ids: set[str] = set()
@@ -68,7 +69,7 @@ class PackageReader:
     def root(self) -> bytes:
         """The XML of the root part."""
         assert self._root is not None
-        return self._root[0] if len(self._root) == 1 else b"".join(self._root)
+        return self._root.getvalue()
 
     # what the splitter tells
 
@@ -76,7 +77,7 @@ class PackageReader:
         own_id = content_id(headers.get("content-id", ""))
         first, self._first = self._first, False
         if self._root is None and self._is_root(own_id, first, headers):
-            self._root = []
+            self._root = BytesIO()
             return self._begin(headers, self._write_root, "", None)
         if not own_id:
             return self._begin(headers, _drop, "", None)  # nothing can refer to it
@@ -114,7 +115,7 @@ class PackageReader:
         assert self._root is not None
         self._root_size += len(data)
         check(self._root_size, self._limits.envelope, "the SOAP envelope")
-        self._root.append(bytes(data))
+        self._root.write(data)
 
     def _early_write(self, stage: Stage) -> Write:
         def write(data: bytes | memoryview) -> None:

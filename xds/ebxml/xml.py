@@ -15,13 +15,14 @@ from typing import Final
 
 from lxml import etree
 
+from xds.ebxml.guard import check_counts, check_markup
 from xds.errors import MalformedMessage, MessageTooLarge
 from xds.vocab import namespaces
 
 MAX_SIZE: Final = 16 * 2**20
 MAX_TAGS: Final = 100_000  # "<" characters: an element has one or two. A DocumentEntry has about 200
 MAX_ATTRIBUTES: Final = 100_000  # "=" characters
-MAX_REFERENCES: Final = 400_000  # "&" characters: character references and the five predefined entities
+MAX_RECODED: Final = 8 * 2**20  # bytes of a message in another encoding than UTF-8
 # libxml2 refuses a text of more than 10 million bytes and a depth of more than 256; for messages that are longer than
 # that (a document inline as base64) the limits are 1 GB and 2048
 _LONG: Final = 10_000_000
@@ -64,26 +65,15 @@ def parse(
     if len(data) > max_size:
         raise MessageTooLarge(f"the XML has more than {max_size} bytes")
     data = _as_utf8(data, encoding)
+    if not data.startswith(b"<"):
+        raise MalformedMessage("the message is not XML")
     nodes = 0  # a short message cannot pass a limit on counts: each tag or attribute takes two bytes or more
     if len(data) >= 2 * _FEW_NODES:
-        nodes = _checked_counts(data, max_size, max_tags, max_attributes)
+        nodes = check_counts(data, max_size, max_tags, max_attributes)
+        check_markup(data, nodes)
     if _has_document_type(data):
         raise MalformedMessage("the XML has a document type declaration, which is not accepted")
     return _THREAD.parse(data) if nodes < _FEW_NODES and len(data) < _LONG else _parse_apart(data)
-
-
-def _checked_counts(data: bytes, max_size: int, max_tags: int, max_attributes: int) -> int:
-    """Number of tags and attributes at most, counted on the bytes: a tree of 100,000 elements costs 30 MB."""
-    tags, attributes = data.count(b"<"), data.count(b"=")
-    for count, limit, what in (
-        (len(data), max_size, "bytes"),
-        (tags, max_tags, "tags"),
-        (attributes, max_attributes, "attributes"),
-        (data.count(b"&"), MAX_REFERENCES, "character references"),
-    ):
-        if count > limit:
-            raise MessageTooLarge(f"the XML has more than {limit} {what}")
-    return tags + attributes
 
 
 def _has_document_type(data: bytes) -> bool:
@@ -241,7 +231,7 @@ def _as_utf8(data: bytes, declared: str | None) -> bytes:
     if data[:1] in _MARK_BEGINS:
         for mark, name in _BYTE_ORDER_MARKS:
             if data.startswith(mark):
-                return _recode(data[len(mark) :], name)
+                return _recode(data, name, skip=len(mark))
     if bare := _BARE.get(data[:2]):
         return _recode(data, bare)
     data = data.lstrip(b" \t\r\n")
@@ -266,9 +256,11 @@ def _codec(label: str) -> str:
     return name
 
 
-def _recode(data: bytes, codec: str) -> bytes:
+def _recode(data: bytes, codec: str, *, skip: int = 0) -> bytes:
+    if len(data) > MAX_RECODED and codec != "utf-8":
+        raise MessageTooLarge(f"XML in another encoding than UTF-8 may have {MAX_RECODED} bytes")
     try:
-        text = data.decode(codec)
+        text = data[skip:].decode(codec)
     except (UnicodeDecodeError, ValueError):
         raise MalformedMessage("the XML has bytes that are not in its character encoding") from None
     if text.startswith("\ufeff"):  # libxml2 would skip a second mark, and _DOCTYPE would not
@@ -320,7 +312,7 @@ def _check(value: str) -> None:
 
 __all__ = [
     "MAX_ATTRIBUTES",
-    "MAX_REFERENCES",
+    "MAX_RECODED",
     "MAX_SIZE",
     "MAX_TAGS",
     "PREFIXES",
