@@ -8,11 +8,18 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tests.logs import plugin
+
 # a busy machine is no reason to fail: no example has a deadline
 settings.register_profile("unhurried", deadline=None)
 settings.load_profile("unhurried")
 
 ROOT = Path(__file__).resolve().parent.parent
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """No log line of the run may hold patient data."""
+    plugin.observe(config)
 
 
 @pytest.fixture(scope="session")

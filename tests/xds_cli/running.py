@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.logs import plugin
+
 COMMAND = [sys.executable, "-W", "error::ResourceWarning", "-m", "xds_cli", "serve"]
 FREE = ["--http", "127.0.0.1:0", "--mllp", "127.0.0.1:0"]
 
@@ -26,9 +28,11 @@ def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
 
 def start_failing(*arguments: str, extra: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     """A start that is expected to end by itself."""
-    return subprocess.run(
+    ended = subprocess.run(
         [*COMMAND, *arguments], env=environment(extra), capture_output=True, text=True, timeout=60, check=False
     )
+    plugin.collect("standard error of a failing start", ended.stderr)
+    return ended
 
 
 @dataclass
@@ -100,6 +104,7 @@ def running(data: Path, *arguments: str, extra: Mapping[str, str] | None = None)
         if process.poll() is None:
             process.kill()
         process.communicate()
+        plugin.collect("standard error of xds serve", log.read_text("utf-8", "replace"))
 
 
 def announcement(number: int, domain: str = "1.3.6.1.4.1.21367.13.20.1000") -> str:
