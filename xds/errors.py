@@ -11,7 +11,8 @@
     ├── PeerRejected           the peer answered with a failure; .errors are its codes
     └── PeerUnreachable        connect, TLS, timeout, an answer that cannot be read
 
-``str(error)`` never holds patient data: it shows codes and locations only.
+``str(error)`` never holds patient data of ours: it shows codes and locations only. That of PeerRejected, and of
+PeerUnreachable when a peer's fault is its cause, quotes the peer, who may name a patient: our logs leave it out.
 """
 
 from __future__ import annotations

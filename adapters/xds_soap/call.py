@@ -267,10 +267,11 @@ class Call:
         return (RegistryError(internal, "internal error"),)
 
     def _log_bug(self, error: BaseException) -> None:
-        """Where it happened, once. The text of a foreign exception may quote the message: it stays out of the log."""
+        """Where it happened, once. The text of a foreign exception may quote the message, and what a peer says may
+        name a patient: they stay out of the log."""
         number = self._transaction.number if self._transaction else "SOAP"
         frames = "".join(traceback.format_tb(error.__traceback__))
-        text = f": {error}" if isinstance(error, XdsError) else ""
+        text = f": {error}" if isinstance(error, XdsError) and not isinstance(error, PeerRejected) else ""
         message_id = (self._headers.message_id or "")[:100]
         log.error("%s failed, message %r\n%s%s%s", number, message_id, frames, type(error).__name__, text)
 

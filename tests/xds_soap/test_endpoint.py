@@ -404,6 +404,19 @@ def test_a_bug_is_logged_once_with_place_and_message_id(caplog: pytest.LogCaptur
     assert SECRET not in caplog.text
 
 
+def test_what_a_peer_says_in_a_fault_stays_out_of_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    served = echo.served()
+
+    def fail(echoed: echo.Echoed) -> Any:
+        raise PeerRejected(f"the registry answered with a fault: nobody is called {SECRET}")
+
+    served.actor.behave = fail
+    served.endpoint.handle("/repository", echo.PLAIN_TYPE, echo.envelope())
+    [record] = caplog.records
+    assert record.getMessage().endswith("PeerRejected")
+    assert SECRET not in caplog.text
+
+
 def test_a_failing_store_while_staging_is_a_fault_that_says_so() -> None:
     data, content_type = echo.package(echo.envelope(echo.body_with("d")), [("d", b"x")])
     served = echo.served()
