@@ -18,7 +18,7 @@ from typing import Any, Final, TypeVar, cast
 
 from xds_soap import reply
 from xds_soap.call import Call, Pending
-from xds_soap.endpoint import SoapEndpoint, too_large
+from xds_soap.endpoint import SoapEndpoint, described, is_wsdl, too_large
 from xds_soap.reply import SoapReply
 
 # the three words of the ASGI specification; scope and messages are dictionaries of anything
@@ -102,8 +102,8 @@ class SoapApp:
         method = scope["method"]
         if path in self._paths and method == "POST":
             await self._post(path, scope, receive, send)
-        elif path in self._paths and method == "GET" and scope.get("query_string", b"").lower().startswith(b"wsdl"):
-            await _send(send, reply.plain(404, "no WSDL is served yet\n"))
+        elif path in self._paths and method in {"GET", "HEAD"} and is_wsdl(_query(scope)):
+            await _send(send, described(self.endpoint, path, _address(scope)), head=method == "HEAD")
         elif path in self._paths:
             await _send(send, reply.plain(405, "SOAP requests are POSTed\n", (("Allow", "POST"),)))
         elif self._operations and method in {"GET", "HEAD"} and (answer := await self._operation(path)):
@@ -301,6 +301,19 @@ def _path(scope: Scope) -> str:
     if root and path.startswith(root) and path[len(root) : len(root) + 1] in ("", "/"):
         path = path[len(root) :]
     return path.rstrip("/") or "/"
+
+
+def _query(scope: Scope) -> str:
+    query: bytes = scope.get("query_string", b"")
+    return query.decode("latin-1")
+
+
+def _address(scope: Scope) -> str:
+    """The URL that the client used."""
+    hosts = [value.decode("latin-1") for name, value in scope["headers"] if name == b"host"]
+    server = scope.get("server") or ("localhost", 80)
+    host = hosts[0] if hosts else f"{server[0]}:{server[1]}"
+    return f"{scope.get('scheme', 'http')}://{host}{scope['path']}"
 
 
 def _start(answer: SoapReply) -> Message:

@@ -76,6 +76,19 @@ class SoapEndpoint:
         """The paths behind which somebody answers."""
         return tuple(self._routes)
 
+    def wsdl(self, path: str, address: str) -> bytes | None:
+        """The WSDL of a path for clients that reach it at ``address``; None when nobody answers there.
+
+        ValueError for an address that is no http or https URL.
+        """
+        routes = self._routes.get(path)
+        if routes is None:
+            return None
+        from xds_soap.wsdl import wsdl  # asked for once in a while
+
+        transactions = [route.transaction for route in routes.values()]
+        return wsdl(transactions[0].binding.operation.partition("_")[0], transactions, address)
+
     def handle(
         self,
         path: str,
@@ -158,3 +171,19 @@ def too_large(size: int, limits: Limits) -> SoapReply | None:
     except MessageTooLarge as error:
         return reply.plain(413, f"{error}\n", (("Connection", "close"),))
     return None
+
+
+def is_wsdl(query: str) -> bool:
+    """Whether the query of a GET asks for the WSDL: ``?wsdl``, ``?WSDL``, and what .NET and others write."""
+    return query.partition("=")[0].partition("&")[0].lower() in {"wsdl", "singlewsdl"}
+
+
+def described(endpoint: SoapEndpoint, path: str, address: str) -> SoapReply:
+    """The answer to a GET of ``?wsdl`` at ``address``."""
+    try:
+        document = endpoint.wsdl(path, address)
+    except ValueError:
+        return reply.plain(400, "the Host of the request is no host name\n")
+    if document is None:
+        return reply.plain(404, "no actor answers here\n")
+    return reply.plain(200, document.decode(), kind="text/xml; charset=utf-8")

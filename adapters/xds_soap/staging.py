@@ -53,12 +53,14 @@ class Staging:
         """Somebody is about to read ``payload`` and the documents it refers to; the other parts go."""
         stages, self._stages, self._inline = self._stages, {}, []
         if stages:
-            for content_id in stages.keys() - set(_referred(payload)):
+            for content_id in stages.keys() - set(referred(payload)):
                 stages[content_id].discard()
 
 
-def _referred(payload: etree._Element) -> Iterator[str]:
-    """The Content-IDs that Includes may mean: as they stand, and with their percent-codes undone (RFC 2392)."""
+def referred(payload: etree._Element) -> Iterator[str]:
+    """The Content-IDs that Includes in (or at) an element may mean: as they stand, and with their percent-codes undone
+    (RFC 2392).
+    """
     for include in payload.iter(_INCLUDE):
         href = include.get("href", "").strip()[4:].strip("<> \t\r\n")
         yield href

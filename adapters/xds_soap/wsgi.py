@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from http import HTTPStatus
 from typing import Any, Final, Protocol
+from wsgiref.util import request_uri
 
 from xds_soap import reply
-from xds_soap.endpoint import SoapEndpoint, too_large
+from xds_soap.endpoint import SoapEndpoint, described, is_wsdl, too_large
 from xds_soap.reply import SoapReply
 
 # PEP 3333: a dictionary of strings, streams and flags
@@ -42,7 +43,10 @@ class WsgiApp:
 
     def _answer(self, environ: Environ) -> SoapReply:
         path = environ.get("PATH_INFO", "").rstrip("/") or "/"
-        if path in self._endpoint.paths and environ["REQUEST_METHOD"] != "POST":
+        method = environ["REQUEST_METHOD"]
+        if path in self._endpoint.paths and method == "GET" and is_wsdl(environ.get("QUERY_STRING", "")):
+            return described(self._endpoint, path, request_uri(environ, include_query=False))
+        if path in self._endpoint.paths and method != "POST":
             return reply.plain(405, "SOAP requests are POSTed\n", (("Allow", "POST"),))
         size = environ.get("CONTENT_LENGTH") or ""
         if not size.isdecimal() and not environ.get("wsgi.input_terminated"):

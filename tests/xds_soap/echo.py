@@ -141,7 +141,7 @@ def row(action: str, perform: Callable[[Any, Any], Any], internal: str) -> Trans
         name=action,
         initiators=(Actor.DOCUMENT_SOURCE,),
         responders=(Actor.DOCUMENT_REPOSITORY,),
-        binding=Soap(action, f"{action}Response", f"{{{XDS}}}Echo", mtom=True),
+        binding=Soap(action, f"{action}Response", f"{{{XDS}}}Echo", f"{{{XDS}}}Echo", "Echo", mtom=True),
         decode_request=decode,
         perform=perform,
         encode_response=encode,

@@ -25,6 +25,8 @@ class Soap:
     action: str
     response_action: str
     body: str  # Clark name of the request element
+    answer: str  # Clark name of the response element
+    operation: str  # the name in the WSDL (ITI TF-2 Appendix V.2.2)
     mtom: bool = False  # the transaction is defined with MTOM; a plain request is still answered, plainly
 
 

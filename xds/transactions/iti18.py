@@ -43,6 +43,8 @@ ITI_18 = Transaction(
         "urn:ihe:iti:2007:RegistryStoredQuery",
         "urn:ihe:iti:2007:RegistryStoredQueryResponse",
         f"{{{QUERY}}}AdhocQueryRequest",
+        f"{{{QUERY}}}AdhocQueryResponse",
+        "DocumentRegistry_RegistryStoredQuery",
     ),
     decode_request=decode_request,
     perform=DocumentRegistry.query,

@@ -9,7 +9,7 @@ from xds.transactions.base import Soap, SoapRequest, Transaction
 from xds.transactions.iti42 import encode_failure, encode_response
 from xds.vocab.actors import Actor
 from xds.vocab.errors import ErrorCode
-from xds.vocab.namespaces import XDS
+from xds.vocab.namespaces import RS, XDS
 
 
 def decode_request(request: SoapRequest) -> ProvidedDocuments:
@@ -26,6 +26,8 @@ ITI_41 = Transaction(
         "urn:ihe:iti:2007:ProvideAndRegisterDocumentSet-b",
         "urn:ihe:iti:2007:ProvideAndRegisterDocumentSet-bResponse",
         f"{{{XDS}}}ProvideAndRegisterDocumentSetRequest",
+        f"{{{RS}}}RegistryResponse",
+        "DocumentRepository_ProvideAndRegisterDocumentSet-b",
         mtom=True,
     ),
     decode_request=decode_request,

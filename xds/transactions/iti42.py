@@ -12,7 +12,7 @@ from xds.registry import DocumentRegistry
 from xds.transactions.base import Soap, SoapAnswer, SoapRequest, Transaction
 from xds.vocab.actors import Actor
 from xds.vocab.ebrim import ResponseStatus
-from xds.vocab.namespaces import LCM
+from xds.vocab.namespaces import LCM, RS
 
 
 def decode_request(request: SoapRequest) -> Submission:
@@ -39,6 +39,8 @@ ITI_42 = Transaction(
         "urn:ihe:iti:2007:RegisterDocumentSet-b",
         "urn:ihe:iti:2007:RegisterDocumentSet-bResponse",
         f"{{{LCM}}}SubmitObjectsRequest",
+        f"{{{RS}}}RegistryResponse",
+        "DocumentRegistry_RegisterDocumentSet-b",
     ),
     decode_request=decode_request,
     perform=DocumentRegistry.submit,

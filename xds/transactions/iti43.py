@@ -41,6 +41,8 @@ ITI_43 = Transaction(
         "urn:ihe:iti:2007:RetrieveDocumentSet",
         "urn:ihe:iti:2007:RetrieveDocumentSetResponse",
         f"{{{XDS}}}RetrieveDocumentSetRequest",
+        f"{{{XDS}}}RetrieveDocumentSetResponse",
+        "DocumentRepository_RetrieveDocumentSet",
         mtom=True,
     ),
     decode_request=decode_request,
