@@ -65,10 +65,13 @@ def take_apart(root: etree._Element) -> Envelope:
         raise SoapFault(faults.SENDER, "the message is not a SOAP envelope")
     header = body = None
     for child in root:
-        if child.tag == _BODY:
+        # at most one Header, then one Body (SOAP 1.2 Part 1, 5.1): two readers of two Bodies might each take another
+        if child.tag == _BODY and body is None:
             body = child
-        elif child.tag == _HEADER:
+        elif child.tag == _HEADER and header is None and body is None:
             header = child
+        elif child.tag in (_BODY, _HEADER):
+            raise SoapFault(faults.SENDER, "the envelope has more than one Header or Body, or them in another order")
     if body is None:
         raise SoapFault(faults.SENDER, "the envelope has no Body")
     children = len(body)

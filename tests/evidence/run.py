@@ -53,6 +53,12 @@ LANES = (
         "the registry answers as a naive model does, over thousands of sequences, on both databases",
         resumes=True,
     ),
+    Lane(
+        "fuzz",
+        "tests.evidence.fuzz",
+        "a million damaged messages for each of six readers: no crash, no hang, no growth",
+        resumes=True,
+    ),
     Lane("mutation", "tests.evidence.mutation", "a rule that is broken makes a test fail"),
 )
 

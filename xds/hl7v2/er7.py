@@ -295,9 +295,13 @@ def parse(data: bytes, *, fallbacks: Sequence[str] = ("utf-8", "latin-1"), repla
 def _header(data: bytes) -> tuple[bytes, str]:
     """The bytes of the MSH segment, and the field separator."""
     end = data.find(b"\r")
-    newline = data.find(b"\n", 0, end if end >= 0 else len(data))
-    header = data[: newline if newline >= 0 else end] if newline >= 0 or end >= 0 else data
-    separator = header[3:4].decode("latin-1")
+    header = data if end < 0 else data[:end]
+    newline = header.find(b"\n")
+    separator = data[3:4].decode("latin-1")
+    if newline >= 0:  # it ends a segment where it does in ``_lines``
+        ends = b"\n" if end < 0 else rb"\n+(?=[A-Z][A-Z0-9]{2}" + re.escape(separator).encode("latin-1") + b"|$)"
+        found = re.search(ends, header)
+        header = header[: found.start()] if found else header
     if not separator or not separator.isascii() or separator.isalnum() or not separator.isprintable():
         problem = "MSH is not followed by a field separator"
         raise MalformedHl7(problem, Hl7Error(Hl7ErrorCode.REQUIRED_FIELD_MISSING, Location("MSH", 1, 1), problem))

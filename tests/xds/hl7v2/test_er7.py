@@ -134,6 +134,12 @@ def test_a_line_feed_inside_a_field_is_data_where_segments_end_with_cr() -> None
     assert [s.id for s in read.segments] == ["MSH", "PID", "NTE", "PV1"]
 
 
+def test_a_line_feed_inside_msh_is_data_and_hides_no_character_set() -> None:
+    read = parse(f"{MSH[:-1]}CHN\n|GB 18030-2000\rPID|||1||\u5f20\u4f1f\r".encode("gb18030"))
+    assert read["MSH"].text(18) == "GB 18030-2000"
+    assert str(read["PID"][5]) == "\u5f20\u4f1f"
+
+
 @pytest.mark.parametrize("dirt", [b"\xef\xbb\xbf", b"\r\n", b" ", b"\x00"])
 def test_dirt_before_msh_is_skipped(dirt: bytes) -> None:
     assert parse(dirt + adt("PID|||1").encode()).control_id == "C1"

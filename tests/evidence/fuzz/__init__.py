@@ -1,0 +1,1 @@
+"""Millions of damaged messages: ``python -m tests.evidence.fuzz``."""
