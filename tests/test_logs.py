@@ -106,6 +106,13 @@ def test_an_allowed_value_is_no_leak(tmp_path: Path) -> None:
     assert check.check(tmp_path, {"qx-77812"}) == []
 
 
+def test_the_values_of_a_kept_run_can_be_shown(tmp_path: Path) -> None:
+    run(DECODING + "logging.getLogger('xds').info('of %s', message['PID'][3][1])", tmp_path)
+    command = [sys.executable, "-m", "tests.logs", str(tmp_path)]
+    shown = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert shown == "xds (<string>:4) logs a patient's identifier: 'qx-77812' in 'of QX-77812'\n"
+
+
 def test_what_a_server_decodes_and_logs_is_written_down(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / "observed"
     folder.mkdir()

@@ -253,7 +253,7 @@ def install() -> None:
     for name, observe in _OBSERVERS.items():
         if name in sys.modules:
             observe(sys.modules[name])
-    sys.meta_path.insert(0, _AfterImport())  # type: ignore[arg-type]  # the protocol asks for a ModuleSpec by name
+    sys.meta_path.insert(0, _AfterImport())
 
 
 if os.environ.get(FOLDER):
