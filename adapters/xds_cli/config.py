@@ -9,16 +9,18 @@ Adding an option is one row in :data:`OPTIONS` and one field of :class:`Settings
 
 from __future__ import annotations
 
-import difflib
 import json
 import os
 import tomllib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Final
 
 from xds.datatypes.ids import is_home_community_id, is_oid
+from xds_cli.tables import BY_KEY as TABLES
+from xds_cli.tables import TableError, Tables, from_toml
+from xds_cli.words import nearest
 
 
 class ConfigError(Exception):
@@ -42,7 +44,7 @@ class Address:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What ``xds serve`` runs with; every field is a row of :data:`OPTIONS`."""
+    """What ``xds serve`` runs with; every field but the last is a row of :data:`OPTIONS`."""
 
     data: Path
     database: str
@@ -60,6 +62,7 @@ class Settings:
     reply_to: tuple[str, ...]
     max_results: int
     registry_url: str | None
+    tables: Tables  # of the file, see ``xds_cli.tables``
 
 
 # --------------------------------------------------------------------------- reading one value
@@ -130,7 +133,7 @@ def _hosts(text: str) -> tuple[str, ...]:
 def _one_of(*choices: str) -> Callable[[str], str]:
     def read(text: str) -> str:
         if text not in choices:
-            raise ValueError(f"choose one of {', '.join(choices)}{_nearest(text, choices)}")
+            raise ValueError(f"choose one of {', '.join(choices)}{nearest(text, choices)}")
         return text
 
     return read
@@ -223,11 +226,6 @@ BY_KEY: Final = {option.key: option for option in OPTIONS}
 OTHER_VARIABLES: Final = frozenset({"XDS_CONFIG", "XDS_REPOSITORY_URL", "XDS_SHARED"})
 
 
-def _nearest(word: str, words: Iterable[str], cutoff: float = 0.5) -> str:
-    near = difflib.get_close_matches(word, list(words), n=1, cutoff=cutoff)
-    return f"; did you mean {near[0]}?" if near else ""
-
-
 def load_settings(
     given: Mapping[str, str | None],
     *,
@@ -239,31 +237,35 @@ def load_settings(
     Raises ConfigError for the first setting that cannot be used.
     """
     origin: dict[str, tuple[str, str]] = {}  # key -> (text, where it was set)
+    tables: Tables = {}
     file = config or environ.get("XDS_CONFIG")
     if file:
-        origin.update(_from_file(Path(file)))
+        found, tables = _from_file(Path(file))
+        origin.update(found)
     origin.update(_from_environment(environ))
     for key, value in given.items():
         if value is not None:
             origin[key] = (str(value), BY_KEY[key].flag)
-    return _settings(origin)
+    return _settings(origin, tables)
 
 
 def settings_to_json(settings: Settings) -> str:
     """The settings as one line, for a worker process."""
     values = {option.key: getattr(settings, option.key) for option in OPTIONS}
-    return json.dumps({key: _text(value) for key, value in values.items() if value is not None})
+    texts = {key: _text(value) for key, value in values.items() if value is not None}
+    return json.dumps({"options": texts, "tables": settings.tables})
 
 
 def _text(value: Any) -> str:
     return (",".join(value) or "none") if isinstance(value, tuple) else str(value)
 
 
-def settings_from_json(values: Mapping[str, str]) -> Settings:
-    return _settings({key: (text, "supervisor") for key, text in values.items()})
+def settings_from_json(values: Mapping[str, Any]) -> Settings:
+    options = {key: (text, "supervisor") for key, text in values["options"].items()}
+    return _settings(options, values["tables"])
 
 
-def _settings(origin: Mapping[str, tuple[str, str]]) -> Settings:
+def _settings(origin: Mapping[str, tuple[str, str]], tables: Tables) -> Settings:
     values: dict[str, Any] = {}
     for option in OPTIONS:
         text, where = origin.get(option.key, (option.default, "default"))
@@ -271,7 +273,7 @@ def _settings(origin: Mapping[str, tuple[str, str]]) -> Settings:
     data: Path = values["data"]
     values["database"] = values["database"] or f"sqlite:///{data / 'registry.sqlite'}"
     values["documents"] = values["documents"] or data / "documents"
-    return Settings(**values)
+    return Settings(**values, tables=tables)
 
 
 def _read(option: Option, text: str, where: str) -> Any:
@@ -283,7 +285,7 @@ def _read(option: Option, text: str, where: str) -> Any:
         raise ConfigError(f"{where}{shown} cannot be used: {error}") from None
 
 
-def _from_file(path: Path) -> dict[str, tuple[str, str]]:
+def _from_file(path: Path) -> tuple[dict[str, tuple[str, str]], Tables]:
     try:
         with open(path, "rb") as file:
             table = tomllib.load(file)
@@ -292,13 +294,20 @@ def _from_file(path: Path) -> dict[str, tuple[str, str]]:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is not TOML: {error}") from None
     found: dict[str, tuple[str, str]] = {}
+    tables: Tables = {}
     for key, value in table.items():
+        if key in TABLES:
+            try:
+                tables[key] = from_toml(TABLES[key], value)
+            except TableError as error:
+                raise ConfigError(f"{path}: {error}") from None
+            continue
         if key not in BY_KEY:
-            raise ConfigError(f"{path}: there is no setting {key!r}{_nearest(key, BY_KEY)}")
+            raise ConfigError(f"{path}: there is no setting {key!r}{nearest(key, [*BY_KEY, *TABLES])}")
         if isinstance(value, bool) or not isinstance(value, str | int):
             raise ConfigError(f"{path}: {key} must be a text or a number")
         found[key] = (str(value), f"{path}: {key}")
-    return found
+    return found, tables
 
 
 def _from_environment(environ: Mapping[str, str]) -> dict[str, tuple[str, str]]:
@@ -311,10 +320,10 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, tuple[str, str]]:
             found[variables[name]] = (value, f"environment variable {name}")
         elif name.startswith("XDS_") and name not in OTHER_VARIABLES:
             # Kubernetes sets XDS_PORT, XDS_SERVICE_HOST, … for a service called xds: refuse only what looks misspelt
-            near = _nearest(name, variables, cutoff=0.8)
+            near = nearest(name, variables, cutoff=0.8)
             if near:
                 raise ConfigError(f"environment: there is no setting {name}{near}")
     return found
 
 
-assert [field.name for field in fields(Settings)] == [option.key for option in OPTIONS]
+assert [field.name for field in fields(Settings)] == [*(option.key for option in OPTIONS), "tables"]

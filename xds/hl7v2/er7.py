@@ -286,6 +286,8 @@ def parse(data: bytes, *, fallbacks: Sequence[str] = ("utf-8", "latin-1"), repla
     header, separator = _header(data)
     text, charset, lenient = _decode(data, header, separator, fallbacks, replace)
     lines = _lines(text, separator)
+    if "\n" in lines[0]:  # it would begin a segment where an answer repeats the field
+        lines[0] = lines[0].replace("\n", " ")
     first = lines[0]
     cut = first.find(separator, 4)
     d = delimiters(separator, first[4:cut] if cut > 0 else first[4:])

@@ -1,0 +1,312 @@
+"""The tables of the configuration file: settings that come in groups, one table per concern.
+
+They stand in the file only; the options of ``config`` are for what everybody sets. Adding a column is one row in
+:data:`TABLES` and one argument where the table is read at the end of this module.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from xds.datatypes.hl7 import HD
+from xds.datatypes.ids import is_oid
+from xds.hl7v2.feeds import Feed, Feeds
+from xds_cli.words import nearest
+from xds_mllp.server import Limits as MllpLimits
+from xds_soap.limits import MIB
+from xds_soap.limits import Limits as SoapLimits
+
+Values = dict[str, str]
+Tables = dict[str, list[Values]]  # as they stand in the file, every value as text
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One key of a table; ``read`` raises ValueError with what to write instead."""
+
+    key: str
+    read: Callable[[str], Any]
+    default: str | None  # None: absent
+    meaning: str
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """``[key]``, or ``[[key]]`` where it may stand several times."""
+
+    key: str
+    meaning: str
+    columns: tuple[Column, ...]
+    many: bool = False
+
+    @property
+    def heading(self) -> str:
+        return f"[[{self.key}]]" if self.many else f"[{self.key}]"
+
+
+# --------------------------------------------------------------------------- reading one value
+
+
+def _flag(text: str) -> bool:
+    if text not in ("true", "false"):
+        raise ValueError("write true or false")
+    return text == "true"
+
+
+def _count(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text) < 1:
+        raise ValueError("write a whole number from 1")
+    return int(text)
+
+
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < 1e9:
+        raise ValueError("write a number of seconds above 0")
+    return value
+
+
+def _file(text: str) -> Path:
+    if not Path(text).is_file():
+        raise ValueError("name a file that is there")
+    return Path(text)
+
+
+def _oid(text: str) -> str:
+    if not is_oid(text):
+        raise ValueError("write an OID, for example 1.2.156.112700.1")
+    return text
+
+
+def _text(text: str) -> str:
+    if not text:
+        raise ValueError("write a text")
+    return text
+
+
+def _charsets(text: str) -> tuple[str, ...]:
+    names = tuple(name.strip() for name in text.split(",") if name.strip())
+    try:
+        Feed(default_charsets=names)
+    except LookupError:
+        raise ValueError("write names of HL7 table 0211 or of Python codecs, for example 'GB 18030-2000'") from None
+    if not names:
+        raise ValueError("write at least one character set")
+    return names
+
+
+def _one_of(*choices: str) -> Callable[[str], str]:
+    def read(text: str) -> str:
+        if text not in choices:
+            raise ValueError(f"choose one of {', '.join(choices)}{nearest(text, choices)}")
+        return text
+
+    return read
+
+
+# --------------------------------------------------------------------------- the tables
+
+_SOAP: Final = SoapLimits()
+_MLLP: Final = MllpLimits()
+
+TABLES: Final = (
+    Table(
+        "tls",
+        "both listeners speak TLS: HTTPS, and MLLP over TLS (ITI TF-2, 3.19)",
+        (
+            Column("certificate", _file, None, "PEM file: our certificate, then those that vouch for it"),
+            Column("key", _file, None, "PEM file: the private key of the certificate, without a password"),
+            Column("client_ca", _file, None, "PEM file: who vouches for clients; with it, clients need a certificate"),
+            Column("minimum_version", _one_of("1.2", "1.3"), "1.2", "the oldest version of TLS that is spoken"),
+        ),
+    ),
+    Table(
+        "soap",
+        "limits of the SOAP listener",
+        (
+            Column("request_mb", _count, str(_SOAP.request // MIB), "a whole request, after decompression"),
+            Column("envelope_mb", _count, str(_SOAP.envelope // MIB), "its XML"),
+            Column("parts", _count, str(_SOAP.parts), "parts of one MTOM package"),
+            Column("header_time", _seconds, "20", "seconds for the request line and headers"),
+            Column("body_time", _seconds, "30", "seconds without a byte of the request, then it is given up"),
+            Column("send_time", _seconds, "60", "seconds in which a client takes nothing of its answer"),
+            Column("idle_time", _seconds, "75", "seconds a connection may wait for its next request"),
+            Column("waiting", _count, "1000", "requests in progress; one more is answered 503"),
+            Column("gathered_mb", _count, "256", "memory for requests that are being received; then 503"),
+            Column("connections", _count, "2000", "connections at a time; one more is answered 503"),
+        ),
+    ),
+    Table(
+        "hl7v2",
+        "limits of the MLLP listener",
+        (
+            Column("message_mb", _count, str(_MLLP.message_size // MIB), "a message; a larger one is answered AR"),
+            Column("connections", _count, str(_MLLP.connections), "connections at a time; one more is closed"),
+            Column("queued", _count, str(_MLLP.queued_messages), "messages of a connection that wait for their answer"),
+            Column("idle_time", _seconds, f"{_MLLP.idle_time:g}", "seconds a connection may be silent"),
+            Column(
+                "read_time", _seconds, f"{_MLLP.read_time:g}", "seconds from the first to the last byte of a message"
+            ),
+        ),
+    ),
+    Table(
+        "feed",
+        "what was agreed with a sender of HL7 v2 messages; the first that matches counts, one without names is for all",
+        (
+            Column("application", _text, None, "MSH-3, first component; without it any"),
+            Column("facility", _text, None, "MSH-4, first component; without it any"),
+            Column("charsets", _charsets, "utf-8,latin-1", "tried in turn when MSH-18 is empty"),
+            Column(
+                "undecodable",
+                _one_of("reject", "replace"),
+                "reject",
+                "bytes that are not in the character set: refuse the message, or read U+FFFD",
+            ),
+            Column("strict", _flag, "false", "hold messages against the structure of their version"),
+            Column(
+                "unknown_triggers",
+                _one_of("accept", "reject"),
+                "accept",
+                "ADT events that nobody here acts on: acknowledge them, or AR",
+            ),
+            Column(
+                "acknowledgement",
+                _one_of("auto", "original", "enhanced"),
+                "auto",
+                "mode of acknowledgement; auto: as MSH-15 and MSH-16 say",
+            ),
+            Column("assigning_authority", _oid, None, "OID for identifiers that are sent without an authority"),
+            Column("namespace", _text, None, "the name of that authority in CX-4.1"),
+        ),
+        many=True,
+    ),
+)
+BY_KEY: Final = {table.key: table for table in TABLES}
+
+
+class TableError(ValueError):
+    """A table cannot be used; the text is one line that says which key, and what to change."""
+
+
+def from_toml(table: Table, value: Any) -> list[Values]:
+    """The rows of a table as it came out of the file; raises TableError."""
+    rows = value if isinstance(value, list) else [value]
+    if not all(isinstance(row, dict) for row in rows) or (len(rows) > 1 and not table.many):
+        raise TableError(f"{table.key} is a table: write {table.heading}")
+    return [_row(table, row) for row in rows]
+
+
+def _row(table: Table, row: Mapping[str, Any]) -> Values:
+    columns = {column.key: column for column in table.columns}
+    found: Values = {}
+    for key, value in row.items():
+        if key not in columns:
+            raise TableError(f"{table.heading} has no setting {key!r}{nearest(key, columns)}")
+        found[key] = _as_text(value, f"{table.heading} {key}")
+    _read(table, found)
+    return found
+
+
+def _as_text(value: Any, where: str) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, list) and all(isinstance(item, str) and "," not in item for item in value):
+        return ",".join(value)
+    if not isinstance(value, str | int | float):
+        raise TableError(f"{where} must be a text, a number, true or false")
+    return str(value)
+
+
+def _read(table: Table, row: Values) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for column in table.columns:
+        text = row.get(column.key, column.default)
+        try:
+            values[column.key] = None if text is None else column.read(text)
+        except ValueError as error:
+            raise TableError(f"{table.heading} {column.key} {text!r} cannot be used: {error}") from None
+    return values
+
+
+def rows(tables: Tables, key: str) -> Sequence[dict[str, Any]]:
+    """The rows of a table with their values read, defaults filled in."""
+    return [_read(BY_KEY[key], row) for row in tables.get(key, [])]
+
+
+def only(tables: Tables, key: str) -> dict[str, Any]:
+    """The one row of a table; its defaults when it is not there."""
+    found = rows(tables, key)
+    return found[0] if found else _read(BY_KEY[key], {})
+
+
+# --------------------------------------------------------------------------- what they are for
+
+
+def feeds(tables: Tables) -> Feeds:
+    """``[[feed]]``."""
+    return Feeds([_feed(row) for row in rows(tables, "feed")])
+
+
+def _feed(row: Mapping[str, Any]) -> Feed:
+    oid, namespace = row["assigning_authority"], row["namespace"]
+    if namespace and not oid:
+        raise TableError("[[feed]] namespace needs assigning_authority, the OID of the same authority")
+    return Feed(
+        application=row["application"],
+        facility=row["facility"],
+        default_charsets=row["charsets"],
+        undecodable=row["undecodable"],
+        strict=row["strict"],
+        unknown_triggers=row["unknown_triggers"],
+        acknowledgement=row["acknowledgement"],
+        assigning_authority=HD(namespace or "", oid, "ISO") if oid else None,
+    )
+
+
+def mllp_limits(tables: Tables) -> MllpLimits:
+    """``[hl7v2]``."""
+    row = only(tables, "hl7v2")
+    return MllpLimits(
+        connections=row["connections"],
+        message_size=row["message_mb"] * MIB,
+        queued_messages=row["queued"],
+        idle_time=row["idle_time"],
+        read_time=row["read_time"],
+    )
+
+
+def soap_limits(tables: Tables) -> SoapLimits:
+    """``[soap]``: what one request may be."""
+    row = only(tables, "soap")
+    return SoapLimits(request=row["request_mb"] * MIB, envelope=row["envelope_mb"] * MIB, parts=row["parts"])
+
+
+def tls_context(tables: Tables) -> ssl.SSLContext | None:
+    """``[tls]``; None without it. Raises TableError for files that are no certificates."""
+    if not tables.get("tls"):
+        return None
+    row = only(tables, "tls")
+    if row["certificate"] is None or row["key"] is None:
+        raise TableError("[tls] needs certificate and key")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3 if row["minimum_version"] == "1.3" else ssl.TLSVersion.TLSv1_2
+    try:
+        context.load_cert_chain(row["certificate"], row["key"], password=_no_password)
+        if row["client_ca"] is not None:
+            context.load_verify_locations(row["client_ca"])
+            context.verify_mode = ssl.CERT_REQUIRED
+    except (ssl.SSLError, OSError, ValueError) as error:
+        reason = getattr(error, "reason", None) or type(error).__name__
+        raise TableError(f"[tls] the certificate, key and client_ca cannot be used: {reason}") from None
+    return context
+
+
+def _no_password() -> str:
+    raise ValueError("the key has a password")
