@@ -176,6 +176,8 @@ TEXTS = [
     ("name", "Ann", "Ann", False),
     ("name", "--", "--", False),
     ("birth date", "unknown", "unknown patient", False),
+    ("identifier", "local", "local patient", False),
+    ("identifier", "local1", "patient local1", True),
 ]
 
 
