@@ -23,6 +23,7 @@ from xds.vocab.errors import ErrorCode
 from xds.vocab.explanations import EXPLANATIONS
 from xds.vocab.queries import STORED_QUERIES, Parameter
 from xds_cli.config import OPTIONS
+from xds_cli.tables import TABLES
 from xds_cli.main import app
 
 FOLDER: Final = Path(__file__).resolve().parent / "reference"
@@ -41,6 +42,15 @@ def configuration() -> str:
         (f"`{o.key}`", f"`{o.variable}`", f"`{o.flag} {o.metavar}`", f"`{o.default}`" if o.default else "", o.meaning)
         for o in OPTIONS
     )
+    tables = "\n".join(
+        f"### `{t.heading}`\n\n{t.meaning[0].upper()}{t.meaning[1:]}.\n\n"
+        + table(
+            ("key", "default", "meaning"),
+            ((f"`{c.key}`", f"`{c.default}`" if c.default else "", c.meaning) for c in t.columns),
+        )
+        + "\n"
+        for t in TABLES
+    )
     return f"""# Configuration of `xds serve`
 
 {NOTE}
@@ -50,7 +60,12 @@ command line. The command line wins over the environment, the environment over t
 error that names the nearest one that does.
 
 {table(("key", "environment", "command line", "default", "meaning"), rows)}
-"""
+
+## Tables
+
+What comes in groups has a table of its own in the file, and stands nowhere else.
+
+{tables}"""
 
 
 def commands() -> str:

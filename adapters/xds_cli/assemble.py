@@ -16,6 +16,7 @@ from xds.repository.actor import DocumentRepository
 from xds.stores import open_store
 from xds.stores.store import SqlStore
 from xds.vocab.actors import Actor
+from xds_cli import tables
 from xds_cli.config import BY_KEY, Settings, StartError
 from xds_cli.resolving import Resolver
 from xds_mllp.endpoint import Endpoint
@@ -23,6 +24,7 @@ from xds_soap.asgi import SoapApp
 from xds_soap.client import SoapExchange
 from xds_soap.delivery import HttpReplyDelivery
 from xds_soap.endpoint import SoapEndpoint
+from xds_soap.limits import MIB
 
 log = logging.getLogger("xds.serve")
 
@@ -71,8 +73,8 @@ def open_parts(settings: Settings, *, writer: bool = True) -> Parts:
     if settings.matching not in ("off", BY_KEY["matching"].default):
         log.warning("matching = %s has no effect: there is no PIX manager yet", settings.matching)
     store = _open(settings, writer=writer, shared=False)
-    if settings.registry_url is not None:
-        return _in_front_of(settings.registry_url, settings, store)
+    if settings.register_at is not None:
+        return _in_front_of(settings.register_at, settings, store)
     registry = DocumentRegistry(
         store,
         domain=AffinityDomain(
@@ -86,20 +88,39 @@ def open_parts(settings: Settings, *, writer: bool = True) -> Parts:
     repository = DocumentRepository(store, registry, unique_id=settings.repository_unique_id)
     actors: dict[Actor, object] = {Actor.DOCUMENT_REGISTRY: registry, Actor.DOCUMENT_REPOSITORY: repository}
     delivery = _delivery(settings)
-    app = SoapApp(SoapEndpoint(actors, store, delivery=delivery), ready=lambda: store.read(_look))
-    return Parts(store, app, Endpoint([registry]), delivery)
+    feed = Endpoint([registry], feeds=tables.feeds(settings.tables))
+    return Parts(store, _app(settings, actors, store, delivery, feed), feed, delivery)
+
+
+def _app(
+    settings: Settings,
+    actors: dict[Actor, object],
+    store: SqlStore,
+    delivery: HttpReplyDelivery | None,
+    feed: Endpoint,
+) -> SoapApp:
+    limits = tables.only(settings.tables, "soap")
+    return SoapApp(
+        SoapEndpoint(actors, store, delivery=delivery, limits=tables.soap_limits(settings.tables)),
+        max_waiting=limits["waiting"],
+        gathered=limits["gathered_mb"] * MIB,
+        body_time=limits["body_time"],
+        ready=lambda: store.read(_look),
+        metrics=[feed.metrics],
+    )
 
 
 def _in_front_of(url: str, settings: Settings, store: SqlStore) -> Parts:
     """A repository alone: its registry, and the patient identity feed, are another system's."""
-    exchange = SoapExchange(url)
+    timeout = tables.only(settings.tables, "registry")["timeout"]
+    exchange = SoapExchange(url, timeout=timeout, ssl_context=tables.registry_context(settings.tables))
     registrar = RemoteRegistrar(exchange)
     repository = DocumentRepository(store, registrar, unique_id=settings.repository_unique_id)
     delivery = _delivery(settings)
-    endpoint = SoapEndpoint({Actor.DOCUMENT_REPOSITORY: repository}, store, delivery=delivery)
-    app = SoapApp(endpoint, ready=lambda: store.read(_look))
+    feed = Endpoint([], feeds=tables.feeds(settings.tables))
+    app = _app(settings, {Actor.DOCUMENT_REPOSITORY: repository}, store, delivery, feed)
     log.info("documents are registered at another system; no registry is served here")
-    return Parts(store, app, Endpoint([]), delivery, Remote(exchange, Resolver(repository, registrar)))
+    return Parts(store, app, feed, delivery, Remote(exchange, Resolver(repository, registrar)))
 
 
 def _look(reader: Reader) -> None:

@@ -20,6 +20,7 @@ from typing import Any, Final
 from xds.datatypes.ids import is_home_community_id, is_oid
 from xds_cli.tables import BY_KEY as TABLES
 from xds_cli.tables import TableError, Tables, from_toml
+from xds_cli.tls import CLIENT_VARIABLES
 from xds_cli.words import nearest
 
 
@@ -61,7 +62,7 @@ class Settings:
     repository_unique_id: str
     reply_to: tuple[str, ...]
     max_results: int
-    registry_url: str | None
+    register_at: str | None
     tables: Tables  # of the file, see ``xds_cli.tables``
 
 
@@ -214,7 +215,7 @@ OPTIONS: Final = (
     ),
     Option("max_results", _count, "10000", "a query that finds more objects is refused with XDSTooManyResults", "N"),
     Option(
-        "registry_url",
+        "register_at",
         _endpoint,
         None,
         "register at this ITI-42 endpoint of another system, and serve no registry; without it: the registry here",
@@ -223,7 +224,9 @@ OPTIONS: Final = (
 )
 BY_KEY: Final = {option.key: option for option in OPTIONS}
 # XDS_ variables that belong to other commands
-OTHER_VARIABLES: Final = frozenset({"XDS_CONFIG", "XDS_REPOSITORY_URL", "XDS_SHARED"})
+OTHER_VARIABLES: Final = frozenset(
+    {"XDS_CONFIG", "XDS_REPOSITORY_URL", "XDS_REGISTRY_URL", "XDS_SHARED", *CLIENT_VARIABLES}
+)
 
 
 def load_settings(
@@ -281,7 +284,7 @@ def _read(option: Option, text: str, where: str) -> Any:
         return option.read(text)
     except ValueError as error:
         # a database URL may hold a password: never repeat it
-        shown = f" {text!r}" if option.key not in ("database", "registry_url") else ""
+        shown = f" {text!r}" if option.key not in ("database", "register_at") else ""
         raise ConfigError(f"{where}{shown} cannot be used: {error}") from None
 
 

@@ -15,10 +15,9 @@ from xds.metadata.requests import DocumentRequest
 from xds.metadata.submission_set import SubmissionSet
 from xds_cli.describing import Described, describe, described_files
 from xds_cli.output import print_errors, print_json, print_table, size_text
+from xds_cli.peer import exchange
 from xds_cli.reading import DEFAULT_CODES, Refused, WrongInput, explained, read_code, read_patient
 from xds_cli.relations import Relations, relate
-from xds_cli.wire import CountingTransport
-from xds_soap.client import SoapExchange
 
 # --------------------------------------------------------------------------- submit
 
@@ -54,18 +53,19 @@ def submit(
             timeout=timeout,
         )
     total = sum(path.stat().st_size for path in files)
-    with explained("submit", as_json=as_json), progress("submitting", total, shown=not as_json) as step:
-        transport = CountingTransport(on_sent=step)
-        with SoapExchange(repository, timeout=timeout, transport=transport) as exchange:
-            source = DocumentSource(exchange)
-            response = source.submit(
-                submission_set,
-                documents,
-                folders=related.folders,
-                associations=related.associations,
-                references=related.references,
-                mtom=mtom,
-            )
+    with (
+        explained("submit", as_json=as_json),
+        progress("submitting", total, shown=not as_json) as step,
+        exchange(repository, timeout=timeout, on_sent=step) as peer,
+    ):
+        response = DocumentSource(peer).submit(
+            submission_set,
+            documents,
+            folders=related.folders,
+            associations=related.associations,
+            references=related.references,
+            mtom=mtom,
+        )
     rows: list[dict[str, Any]] = [
         {
             "file": str(path),
@@ -130,10 +130,12 @@ def get(
 ) -> None:
     """Retrieve one document into a file, or to standard output with ``-``; raises WrongInput, Refused."""
     request = DocumentRequest(repository_unique_id, unique_id, home)
-    with explained("get", as_json=as_json), progress("receiving", None, shown=not as_json and output != "-") as step:
-        transport = CountingTransport(on_received=step)
-        with SoapExchange(repository, timeout=timeout, transport=transport) as exchange:
-            document = DocumentConsumer(exchange, exchange).retrieve(request)
+    with (
+        explained("get", as_json=as_json),
+        progress("receiving", None, shown=not as_json and output != "-") as step,
+        exchange(repository, timeout=timeout, on_received=step) as peer,
+    ):
+        document = DocumentConsumer(peer, peer).retrieve(request)
     with document:
         if output == "-":
             with open(1, "wb", closefd=False) as out:

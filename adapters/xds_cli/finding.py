@@ -16,8 +16,8 @@ from xds.metadata.submission_set import SubmissionSet
 from xds.vocab.ebrim import AssociationType, DocumentEntryType, Status
 from xds.vocab.queries import ASSOCIATION_TYPES, DOCUMENT_ENTRY_TYPE, Kind, Parameter, StoredQuery
 from xds_cli.output import print_errors, print_json, print_table, size_text
+from xds_cli.peer import exchange
 from xds_cli.reading import Refused, WrongInput, explained, flag, read_code, read_patient
-from xds_soap.client import SoapExchange
 
 _STATUSES: Final = {
     "approved": (Status.APPROVED,),
@@ -60,9 +60,9 @@ def find(
     arguments.update(_from_params(row, params, domain))
     _complete(row, arguments, patient, domain, status)
     return_type = ReturnType.OBJECT_REF if refs else ReturnType.LEAF_CLASS
-    with explained("find", as_json=as_json), SoapExchange(registry, timeout=timeout) as exchange:
+    with explained("find", as_json=as_json), exchange(registry, timeout=timeout) as peer:
         try:
-            found = DocumentConsumer(exchange).query(row, return_type=return_type, home=home, **arguments)
+            found = DocumentConsumer(peer).query(row, return_type=return_type, home=home, **arguments)
         except (ValueError, TypeError) as error:
             raise WrongInput(str(error)) from None
     with explained("find", as_json=as_json):

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator
 import uvicorn
 
 from xds_cli.assemble import Parts
+from xds_cli.http_protocol import guarded
+from xds_cli.tables import Tables, http_limits, mllp_limits, tls_context
 from xds_mllp.server import MllpServer
 
 log = logging.getLogger("xds.serve")
@@ -19,8 +21,6 @@ log = logging.getLogger("xds.serve")
 GRACE_SECONDS = 30
 # sockets queue this many connections that nobody has accepted yet
 BACKLOG = 2048
-# an idle connection of a client that keeps it open is closed after this
-KEEP_ALIVE_SECONDS = 75
 
 
 def new_event_loop() -> asyncio.AbstractEventLoop:
@@ -43,28 +43,33 @@ class _Web(uvicorn.Server):
 class Host:
     """Serves ``parts`` on two bound sockets until told to stop; then lets work in flight end, for at most 30 s."""
 
-    def __init__(self, parts: Parts, http: socket.socket, mllp: socket.socket) -> None:
+    def __init__(self, parts: Parts, http: socket.socket, mllp: socket.socket, tables: Tables) -> None:
         self._parts = parts
+        self._tables = tables
         self._http = http
         self._mllp = mllp
 
     async def run(self, stop: asyncio.Event, ready: Callable[[], None]) -> None:
-        web = _Web(
-            uvicorn.Config(
-                self._parts.app,
-                lifespan="off",
-                ws="none",
-                interface="asgi3",
-                log_config=None,
-                access_log=False,
-                server_header=False,
-                proxy_headers=False,
-                backlog=BACKLOG,
-                timeout_keep_alive=KEEP_ALIVE_SECONDS,
-                timeout_graceful_shutdown=GRACE_SECONDS,
-            )
+        limits = http_limits(self._tables)
+        context = tls_context(self._tables)
+        config = uvicorn.Config(
+            self._parts.app,
+            http=guarded(limits),
+            lifespan="off",
+            ws="none",
+            interface="asgi3",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            backlog=BACKLOG,
+            timeout_keep_alive=max(1, round(limits.idle_time)),
+            timeout_graceful_shutdown=GRACE_SECONDS,
         )
-        mllp = MllpServer(self._parts.feed)
+        config.load()
+        config.ssl = context
+        web = _Web(config)
+        mllp = MllpServer(self._parts.feed, ssl=context, limits=mllp_limits(self._tables))
         await mllp.start(sock=self._mllp)
         serving = asyncio.create_task(web.serve(sockets=[self._http]))
         while not web.started and not serving.done():

@@ -58,7 +58,7 @@ def serve(
     repository_unique_id: Annotated[str | None, typer.Option(metavar="OID", help=_help("repository_unique_id"))] = None,
     reply_to: Annotated[str | None, typer.Option(metavar="HOST,…", help=_help("reply_to"))] = None,
     max_results: Annotated[str | None, typer.Option(metavar="N", help=_help("max_results"))] = None,
-    registry_url: Annotated[str | None, typer.Option(metavar="URL", help=_help("registry_url"))] = None,
+    register_at: Annotated[str | None, typer.Option(metavar="URL", help=_help("register_at"))] = None,
 ) -> None:
     """Run registry, repository and patient identity feed until SIGTERM or SIGINT."""
     given = {
@@ -77,7 +77,7 @@ def serve(
         "repository_unique_id": repository_unique_id,
         "reply_to": reply_to,
         "max_results": max_results,
-        "registry_url": registry_url,
+        "register_at": register_at,
     }
     from xds_cli.serve import run
 

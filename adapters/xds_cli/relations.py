@@ -18,8 +18,8 @@ from xds.metadata.document_entry import DocumentEntry
 from xds.metadata.folder import Folder
 from xds.metadata.submission import appends, in_folder, replaces, signs, transforms, transforms_and_replaces
 from xds.vocab.ebrim import Status
+from xds_cli.peer import exchange
 from xds_cli.reading import WrongInput
-from xds_soap.client import SoapExchange
 
 _NEW: Final = "new:"
 _Relate = Callable[[DocumentEntry, str], Association]
@@ -80,8 +80,8 @@ def relate(
     The registry is asked only for what is named by uniqueId. Raises WrongInput for what it does not have, and as
     DocumentConsumer.query.
     """
-    with SoapExchange(registry, timeout=timeout) as exchange:
-        consumer = DocumentConsumer(exchange)
+    with exchange(registry, timeout=timeout) as peer:
+        consumer = DocumentConsumer(peer)
         associations = []
         for option, make, one in relations.to_documents():
             other = _document(consumer, one, option)

@@ -12,6 +12,7 @@ import socket
 import sys
 from dataclasses import dataclass
 
+from xds_cli import tables
 from xds_cli.affinity import keep_to_one_core
 from xds_cli.assemble import open_parts
 from xds_cli.config import Address, Settings, StartError
@@ -35,6 +36,7 @@ class Listeners:
 def run(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT; raises StartError when the start cannot succeed."""
     configure_logging()
+    _check(settings)
     listeners = bind(settings)
     try:
         with asyncio.Runner(loop_factory=new_event_loop) as runner:
@@ -45,17 +47,29 @@ def run(settings: Settings) -> None:
             else:
                 from xds_cli.workers import Supervisor
 
-                runner.run(Supervisor(settings, listeners.http, listeners.mllp).run(lambda: announce(listeners)))
+                runner.run(
+                    Supervisor(settings, listeners.http, listeners.mllp).run(lambda: announce(listeners, settings))
+                )
     finally:
         listeners.close()
+
+
+def _check(settings: Settings) -> None:
+    """What would fail later, and in every worker."""
+    try:
+        tables.tls_context(settings.tables)
+        tables.registry_context(settings.tables)
+        tables.feeds(settings.tables)
+    except tables.TableError as error:
+        raise StartError(str(error)) from None
 
 
 async def _run_alone(settings: Settings, listeners: Listeners) -> None:
     stop = stop_on_signals(signal.SIGTERM, signal.SIGINT)
     parts = open_parts(settings)
     try:
-        host = Host(parts, listeners.http, listeners.mllp)
-        await host.run(stop, lambda: announce(listeners))
+        host = Host(parts, listeners.http, listeners.mllp, settings.tables)
+        await host.run(stop, lambda: announce(listeners, settings))
     finally:
         await asyncio.get_running_loop().run_in_executor(None, parts.close)
 
@@ -121,10 +135,12 @@ def _advice(error: OSError) -> str:
     return f"{error.strerror}; choose another address"
 
 
-def announce(listeners: Listeners) -> None:
+def announce(listeners: Listeners, settings: Settings) -> None:
     """The ready line (one line of JSON on standard output, flushed)."""
     http, mllp = (_address_of(listener) for listener in (listeners.http, listeners.mllp))
-    print(json.dumps({"ready": True, "http": f"http://{http}", "mllp": str(mllp), "pid": os.getpid()}), flush=True)
+    scheme = "https" if settings.tables.get("tls") else "http"
+    line = {"ready": True, "http": f"{scheme}://{http}", "mllp": str(mllp), "pid": os.getpid()}
+    print(json.dumps(line), flush=True)
 
 
 def _address_of(listener: socket.socket) -> Address:

@@ -15,6 +15,8 @@ from typing import Any, Final
 from xds.datatypes.hl7 import HD
 from xds.datatypes.ids import is_oid
 from xds.hl7v2.feeds import Feed, Feeds
+from xds_cli.http_protocol import HttpLimits
+from xds_cli.tls import CertificateError, client_context, server_context
 from xds_cli.words import nearest
 from xds_mllp.server import Limits as MllpLimits
 from xds_soap.limits import MIB
@@ -125,6 +127,16 @@ TABLES: Final = (
             Column("key", _file, None, "PEM file: the private key of the certificate, without a password"),
             Column("client_ca", _file, None, "PEM file: who vouches for clients; with it, clients need a certificate"),
             Column("minimum_version", _one_of("1.2", "1.3"), "1.2", "the oldest version of TLS that is spoken"),
+        ),
+    ),
+    Table(
+        "registry",
+        "the connection to the registry of another system that register_at names",
+        (
+            Column("ca", _file, None, "PEM file: who vouches for it; without it those the system trusts"),
+            Column("certificate", _file, None, "PEM file: our certificate, where it asks for one"),
+            Column("key", _file, None, "PEM file: the private key of the certificate, without a password"),
+            Column("timeout", _seconds, "30", "seconds without an answer, then its outcome is open"),
         ),
     ),
     Table(
@@ -288,6 +300,17 @@ def soap_limits(tables: Tables) -> SoapLimits:
     return SoapLimits(request=row["request_mb"] * MIB, envelope=row["envelope_mb"] * MIB, parts=row["parts"])
 
 
+def http_limits(tables: Tables) -> HttpLimits:
+    """``[soap]``: what one connection may take."""
+    row = only(tables, "soap")
+    return HttpLimits(
+        header_time=row["header_time"],
+        send_time=row["send_time"],
+        idle_time=row["idle_time"],
+        connections=row["connections"],
+    )
+
+
 def tls_context(tables: Tables) -> ssl.SSLContext | None:
     """``[tls]``; None without it. Raises TableError for files that are no certificates."""
     if not tables.get("tls"):
@@ -295,18 +318,16 @@ def tls_context(tables: Tables) -> ssl.SSLContext | None:
     row = only(tables, "tls")
     if row["certificate"] is None or row["key"] is None:
         raise TableError("[tls] needs certificate and key")
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_3 if row["minimum_version"] == "1.3" else ssl.TLSVersion.TLSv1_2
     try:
-        context.load_cert_chain(row["certificate"], row["key"], password=_no_password)
-        if row["client_ca"] is not None:
-            context.load_verify_locations(row["client_ca"])
-            context.verify_mode = ssl.CERT_REQUIRED
-    except (ssl.SSLError, OSError, ValueError) as error:
-        reason = getattr(error, "reason", None) or type(error).__name__
-        raise TableError(f"[tls] the certificate, key and client_ca cannot be used: {reason}") from None
-    return context
+        return server_context(row["certificate"], row["key"], row["client_ca"], row["minimum_version"])
+    except CertificateError as error:
+        raise TableError(f"[tls] {error}") from None
 
 
-def _no_password() -> str:
-    raise ValueError("the key has a password")
+def registry_context(tables: Tables) -> ssl.SSLContext | None:
+    """``[registry]``; None without files. Raises TableError for files that are no certificates."""
+    row = only(tables, "registry")
+    try:
+        return client_context(row["ca"], row["certificate"], row["key"])
+    except CertificateError as error:
+        raise TableError(f"[registry] {error}") from None

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import httpx
 
 
-def _unwatched(_: int) -> None:
+def unwatched(_: int) -> None:
     """Nobody watches."""
 
 
@@ -37,8 +37,8 @@ class CountingTransport(httpx.BaseTransport):
         self,
         inner: httpx.BaseTransport | None = None,
         *,
-        on_sent: Callable[[int], None] = _unwatched,
-        on_received: Callable[[int], None] = _unwatched,
+        on_sent: Callable[[int], None] = unwatched,
+        on_received: Callable[[int], None] = unwatched,
     ) -> None:
         self._inner = inner or httpx.HTTPTransport(trust_env=False)
         self._on_sent = on_sent

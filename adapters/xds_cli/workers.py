@@ -132,7 +132,7 @@ async def _work(settings: Settings, http: socket.socket, mllp: socket.socket) ->
     loop.add_reader(0, _supervisor_speaks, loop, stop)
     parts = open_parts(settings, writer=False)
     try:
-        await Host(parts, http, mllp).run(stop, _say_ready)
+        await Host(parts, http, mllp, settings.tables).run(stop, _say_ready)
     finally:
         await loop.run_in_executor(None, parts.close)
 

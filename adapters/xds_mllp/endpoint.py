@@ -123,6 +123,20 @@ class Endpoint:
         with self._lock:
             return dict(self._counts)
 
+    def metrics(self) -> str:
+        """The counters in the Prometheus text format, version 0.0.4."""
+        counts = self.counts
+        codes = {code: counts.pop(code) for code in map(str, AckCode) if code in counts}
+        lines = [
+            "# HELP xds_hl7v2_answers_total Acknowledgements of HL7 v2 messages by MSA-1.",
+            "# TYPE xds_hl7v2_answers_total counter",
+            *(f'xds_hl7v2_answers_total{{code="{code}"}} {number}' for code, number in sorted(codes.items())),
+            "# HELP xds_hl7v2_tolerated_total What was not as agreed, and how often.",
+            "# TYPE xds_hl7v2_tolerated_total counter",
+            *(f'xds_hl7v2_tolerated_total{{what="{what}"}} {number}' for what, number in sorted(counts.items())),
+        ]
+        return "\n".join(lines) + "\n"
+
     def respond(self, data: bytes, *, timeout: float | None = None) -> Answer:
         """The answer to one message, which is on disk by then. TimeoutError only when ``timeout`` seconds are given."""
         answer = self.start(data)

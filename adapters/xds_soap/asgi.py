@@ -11,7 +11,7 @@ import asyncio
 import logging
 import re
 import threading
-from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, Final, TypeVar, cast
@@ -19,6 +19,7 @@ from typing import Any, Final, TypeVar, cast
 from xds_soap import reply
 from xds_soap.call import Call, Pending
 from xds_soap.endpoint import SoapEndpoint, described, is_wsdl, too_large
+from xds_soap.limits import MIB
 from xds_soap.reply import SoapReply
 
 # the three words of the ASGI specification; scope and messages are dictionaries of anything
@@ -29,10 +30,13 @@ Send = Callable[[Message], Awaitable[None]]
 
 T = TypeVar("T")
 
+_BUSY: Final = reply.plain(503, "too many requests are waiting\n", (("Retry-After", "1"),))
+
 log = logging.getLogger("xds_soap")
 
 _PIECE: Final = 256 * 1024  # what one hop to the pool carries of a large request
 _DRAIN: Final = 64 * 2**20  # so much of a refused request is read before the answer goes out
+_SLOWEST: Final = 1024  # bytes a second
 _DIGITS: Final = re.compile(r"[0-9]{1,18}\Z")
 
 
@@ -47,8 +51,10 @@ class ClientGone(Exception):
 class SoapApp:
     """ASGI application over a :class:`SoapEndpoint`; also mountable below a path of another application.
 
-    ``threads`` work at the same time; ``max_waiting`` requests may be in progress, more get 503. ``ready`` is called
-    for ``/health/ready`` and says no by raising. With ``operations`` off, ``/health`` and ``/metrics`` are not served.
+    ``threads`` work at the same time; ``max_waiting`` requests may be in progress and ``gathered`` bytes of them be in
+    memory, more get 503. ``body_time`` is how many seconds a client may send nothing; one that sends less than a
+    kilobyte a second is given up after twice that. ``ready`` is called for ``/health/ready`` and says no by raising.
+    ``metrics`` give further text for ``/metrics``. Without ``operations``, ``/health`` and ``/metrics`` are not served.
     ``on_shutdown`` runs at the end of the server's lifespan, after the last request.
     """
 
@@ -58,6 +64,9 @@ class SoapApp:
         *,
         threads: int = 8,
         max_waiting: int = 1000,
+        gathered: int = 256 * MIB,
+        body_time: float = 30.0,
+        metrics: Sequence[Callable[[], str]] = (),
         ready: Callable[[], object] | None = None,
         operations: bool = True,
         on_shutdown: Callable[[], object] | None = None,
@@ -66,6 +75,10 @@ class SoapApp:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="xds-soap")
         self._max_waiting = max_waiting
         self._in_progress = 0
+        self._gathered = 0  # bytes of requests that are in memory and wait for the pool
+        self._most_gathered = gathered
+        self._body_time = body_time
+        self._metrics = tuple(metrics)
         self._ready = ready
         self._operations = operations
         self._on_shutdown = on_shutdown
@@ -115,7 +128,8 @@ class SoapApp:
         if path == "/health/live":
             return reply.plain(200, "live\n")
         if path == "/metrics":
-            return reply.plain(200, self.endpoint.metrics.render(), kind="text/plain; version=0.0.4; charset=utf-8")
+            text = "".join((self.endpoint.metrics.render(), *(more() for more in self._metrics)))
+            return reply.plain(200, text, kind="text/plain; version=0.0.4; charset=utf-8")
         if path != "/health/ready":
             return None
         try:
@@ -141,14 +155,18 @@ class SoapApp:
             answer = await self._answer(call, receive)
         except ClientGone:
             return
+        except TimeoutError:
+            log.warning("a request was given up: its body came too slowly")
+            await _send(send, reply.plain(408, "the request came too slowly\n", (("Connection", "close"),)))
+            return
         finally:
             self._in_progress -= 1
         await self._deliver(answer, receive, send)
 
     def _refused(self, headers: Mapping[str, str]) -> SoapReply | None:
         """What is refused on its size or because too much is waiting, before anything is read."""
-        if self._in_progress >= self._max_waiting:
-            return reply.plain(503, "too many requests are waiting\n", (("Retry-After", "1"),))
+        if self._in_progress >= self._max_waiting or self._gathered >= self._most_gathered:
+            return _BUSY
         size = headers.get("content-length", "")
         return too_large(int(size), self.endpoint.limits) if _DIGITS.match(size) else None
 
@@ -159,31 +177,43 @@ class SoapApp:
     async def _answer(self, call: Call, receive: Receive) -> SoapReply:
         """Read the body into the call. A small one is gathered, and all its work done in one hop to the pool."""
         pieces: list[bytes] = []
-        waiting = 0
+        waiting = received = 0
         limit = self.endpoint.limits.small
         task = _Feeding(call)
+        started = asyncio.get_running_loop().time()
         try:
             while True:
-                message = await receive()
+                message = await self._received(receive, started, received)
                 if message["type"] != "http.request":
                     raise ClientGone
                 if body := message.get("body"):
                     pieces.append(body)
                     waiting += len(body)
+                    received += len(body)
+                    self._gathered += len(body)
                 if not message.get("more_body"):
                     break
-                if waiting > limit:
+                if waiting > limit or (waiting and self._gathered > self._most_gathered):
                     limit = _PIECE
                     refusal = await self._hop(partial(task.feed, pieces))
+                    self._gathered -= waiting
                     pieces, waiting = [], 0
                     if refusal is not None:
                         await _drain(receive)
                         return refusal
             outcome = await self._hop(partial(task.finish, pieces))
         finally:
+            self._gathered -= waiting
             task.abandon(self._pool)
         # the rest is small: the response element of a submission that is on disk now
         return outcome.finish() if isinstance(outcome, Pending) else outcome
+
+    async def _received(self, receive: Receive, started: float, received: int) -> Message:
+        """The next piece of a body; TimeoutError when it does not come, or the whole comes too slowly."""
+        loop = asyncio.get_running_loop()
+        late = started + 2 * self._body_time + received / _SLOWEST
+        async with asyncio.timeout_at(min(loop.time() + self._body_time, late)):
+            return await receive()
 
     async def _hop(self, work: Callable[[], T]) -> T:
         """Run work in the pool. When it gives back a Pending answer, wait until that can be finished."""

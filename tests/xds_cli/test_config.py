@@ -35,7 +35,7 @@ SAMPLES = {
     "repository_unique_id": ("1.2.3", "1.2.4"),
     "reply_to": ("none", "his.example,*.clinic.example"),
     "max_results": ("5", "6"),
-    "registry_url": ("http://registry.example/registry", "https://registry.example/other"),
+    "register_at": ("http://registry.example/registry", "https://registry.example/other"),
 }
 
 
@@ -67,7 +67,8 @@ def test_the_defaults_are_the_documented_ones() -> None:
         repository_unique_id="1.3.6.1.4.1.21367.2026.1.1",
         reply_to=("same-host",),
         max_results=10000,
-        registry_url=None,
+        register_at=None,
+        tables={},
     )
 
 

@@ -1,4 +1,4 @@
-"""``xds serve --registry-url``: a repository whose registry is another server, and its doubts."""
+"""``xds serve --register-at``: a repository whose registry is another server, and its doubts."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_a_served_repository_registers_at_another_server(tmp_path: Path, workers
     with (
         running(tmp_path / "registry", "--patients", "any") as registry,
         running(
-            tmp_path / "repository", "--workers", workers, extra={"XDS_REGISTRY_URL": f"{registry.http}/registry"}
+            tmp_path / "repository", "--workers", workers, extra={"XDS_REGISTER_AT": f"{registry.http}/registry"}
         ) as repository,
         SoapExchange(f"{registry.http}/registry") as query,
         SoapExchange(f"{repository.http}/repository") as documents,
@@ -46,7 +46,7 @@ def test_a_served_repository_registers_at_another_server(tmp_path: Path, workers
 
 
 def test_a_url_that_is_none_ends_the_start(tmp_path: Path) -> None:
-    ended = start_failing("--data", str(tmp_path / "data"), "--registry-url", "registry.example")
+    ended = start_failing("--data", str(tmp_path / "data"), "--register-at", "registry.example")
     assert ended.returncode == 2
     assert "write the URL of an ITI-42 endpoint" in ended.stderr
 

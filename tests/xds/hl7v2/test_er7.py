@@ -142,7 +142,7 @@ def test_a_line_feed_inside_msh_is_data_and_hides_no_character_set() -> None:
 
 def test_a_line_feed_inside_msh_begins_no_segment_in_an_answer() -> None:
     read = parse(f"{MSH.replace('HIS', chr(10) + 'PIDs')}\rEVN|A01\r".encode())
-    assert read["MSH"].text(3) == " PIDs"
+    assert read["MSH"].text(3) == "PIDs"
 
 
 @pytest.mark.parametrize("dirt", [b"\xef\xbb\xbf", b"\r\n", b" ", b"\x00"])
