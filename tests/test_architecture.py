@@ -28,10 +28,11 @@ LEVELS = {
     "xds.pdq": 8,
     "xds.transactions": 9,
     "xds.clients": 10,
-    "xds": 11,
-    "xds_soap": 12,
-    "xds_mllp": 12,
-    "xds_cli": 13,
+    "xds.bridge": 11,
+    "xds": 12,
+    "xds_soap": 13,
+    "xds_mllp": 13,
+    "xds_cli": 14,
 }
 OURS = ("xds", "xds_soap", "xds_mllp", "xds_cli")
 # the one place where documents may be parsed as XML, and the modules that build a parser

@@ -6,7 +6,9 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
+from xds.bridge import Bridge, LocalTarget, Mapping, MappingError, bridge_transactions
 from xds.clients.registrar import RemoteRegistrar
 from xds.errors import StoreUnavailable
 from xds.metadata.codes import CodeTable
@@ -15,6 +17,8 @@ from xds.registry.actor import AffinityDomain, DocumentRegistry
 from xds.repository.actor import DocumentRepository
 from xds.stores import open_store
 from xds.stores.store import SqlStore
+from xds.transactions.base import Hl7v2Transaction
+from xds.transactions.hl7v2 import HL7V2_TRANSACTIONS
 from xds.vocab.actors import Actor
 from xds_cli import tables
 from xds_cli.config import BY_KEY, Settings, StartError
@@ -88,8 +92,27 @@ def open_parts(settings: Settings, *, writer: bool = True) -> Parts:
     repository = DocumentRepository(store, registry, unique_id=settings.repository_unique_id)
     actors: dict[Actor, object] = {Actor.DOCUMENT_REGISTRY: registry, Actor.DOCUMENT_REPOSITORY: repository}
     delivery = _delivery(settings)
-    feed = Endpoint([registry], feeds=tables.feeds(settings.tables))
+    feed = Endpoint(
+        [registry], feeds=tables.feeds(settings.tables), transactions=_hl7v2_transactions(settings, repository)
+    )
     return Parts(store, _app(settings, actors, store, delivery, feed), feed, delivery)
+
+
+def _hl7v2_transactions(settings: Settings, repository: DocumentRepository) -> list[Hl7v2Transaction]:
+    rows = list(HL7V2_TRANSACTIONS)
+    if settings.bridge is not None:
+        bridge = Bridge(_mapping(settings.bridge), settings.domain)
+        rows += bridge_transactions(bridge, LocalTarget(repository))
+    return rows
+
+
+def _mapping(path: Path) -> Mapping:
+    try:
+        return Mapping.load(path)
+    except OSError as error:
+        raise StartError(f"--bridge {path}: {error.strerror}; name a file that can be read") from None
+    except MappingError as error:
+        raise StartError(f"--bridge {path} is no mapping: {error}") from None
 
 
 def _app(
@@ -112,6 +135,8 @@ def _app(
 
 def _in_front_of(url: str, settings: Settings, store: SqlStore) -> Parts:
     """A repository alone: its registry, and the patient identity feed, are another system's."""
+    if settings.bridge is not None:
+        raise StartError("--bridge needs the registry in this process: leave --register-at out")
     timeout = tables.only(settings.tables, "registry")["timeout"]
     exchange = SoapExchange(url, timeout=timeout, ssl_context=tables.registry_context(settings.tables))
     registrar = RemoteRegistrar(exchange)

@@ -63,6 +63,7 @@ class Settings:
     reply_to: tuple[str, ...]
     max_results: int
     register_at: str | None
+    bridge: Path | None
     tables: Tables  # of the file, see ``xds_cli.tables``
 
 
@@ -221,6 +222,7 @@ OPTIONS: Final = (
         "register at this ITI-42 endpoint of another system, and serve no registry; without it: the registry here",
         "URL",
     ),
+    Option("bridge", _path, None, "mapping file: documents in MDM and ORU messages become submissions", "FILE"),
 )
 BY_KEY: Final = {option.key: option for option in OPTIONS}
 # XDS_ variables that belong to other commands

@@ -59,6 +59,7 @@ def serve(
     reply_to: Annotated[str | None, typer.Option(metavar="HOST,…", help=_help("reply_to"))] = None,
     max_results: Annotated[str | None, typer.Option(metavar="N", help=_help("max_results"))] = None,
     register_at: Annotated[str | None, typer.Option(metavar="URL", help=_help("register_at"))] = None,
+    bridge: Annotated[str | None, typer.Option(metavar="FILE", help=_help("bridge"))] = None,
 ) -> None:
     """Run registry, repository and patient identity feed until SIGTERM or SIGINT."""
     given = {
@@ -78,6 +79,7 @@ def serve(
         "reply_to": reply_to,
         "max_results": max_results,
         "register_at": register_at,
+        "bridge": bridge,
     }
     from xds_cli.serve import run
 

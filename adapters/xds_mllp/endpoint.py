@@ -61,6 +61,8 @@ _TRY_AGAIN: Final = frozenset(
         ErrorCode.REGISTRY_NOT_AVAILABLE,
     }
 )
+# messages that tell something: who sends them goes on when they are acknowledged without effect
+_NOTIFICATIONS: Final = frozenset({"ADT", "MDM", "ORU"})
 # answering an acknowledgement would start a conversation without end (HL7 2.9.2)
 _ACKNOWLEDGEMENTS: Final = frozenset({"ACK", "MCF"})
 
@@ -192,10 +194,10 @@ class Endpoint:
             raise reject(Hl7ErrorCode.REQUIRED_FIELD_MISSING, Location("MSH", 1, 9))
         if header.message_type not in self._types:  # ITI TF-2 C.2.3
             raise reject(Hl7ErrorCode.UNSUPPORTED_MESSAGE_TYPE, Location("MSH", 1, 9, 1, 1))
-        if feed.unknown_triggers == "reject" or header.message_type != "ADT":
+        if feed.unknown_triggers == "reject" or header.message_type not in _NOTIFICATIONS:
             raise reject(Hl7ErrorCode.UNSUPPORTED_EVENT_CODE, Location("MSH", 1, 9, 1, 2))
         trigger = header.trigger if _TRIGGER.fullmatch(header.trigger) else "?"
-        self._count(f"unknown trigger ADT^{trigger}")
+        self._count(f"unknown trigger {header.message_type}^{trigger}")
         return None
 
     def done(self, row: Hl7v2Transaction, request: Hl7v2Request, result: Any) -> Answer:

@@ -68,6 +68,7 @@ def test_the_defaults_are_the_documented_ones() -> None:
         reply_to=("same-host",),
         max_results=10000,
         register_at=None,
+        bridge=None,
         tables={},
     )
 
