@@ -19,7 +19,7 @@ def mdm(patient: str) -> str:
     return (
         "MSH|^~\\&|LAB|EAST|XDS|REG|20260904120000||MDM^T02^MDM_T02|D1|P|2.5\r"
         f"PID|1||{patient}^^^&1.3.6.1.4.1.21367.13.20.1000&ISO||Invented^Person||19700101|F\r"
-        "TXA|1|DS|TX|202609031015|77^Doctor^Any||||||||1.2.156.99.1\r"
+        "TXA|1|DS|TX|202609031015|77^Doctor^Any|||||||1.2.156.99.1\r"
         f"OBX|1|ED|1^Report||LIS^application^pdf^Base64^{base64.b64encode(PDF).decode()}\r"
     )
 
@@ -32,11 +32,10 @@ def test_a_document_in_a_message_is_found_and_retrieved(tmp_path: Path) -> None:
         assert "ERR||PID^1^3|204" in refused
         assert "MSA|AA" in server.feed(mdm("P1"))
         assert "MSA|AA" in server.feed(mdm("P1"))
-        urls = {"XDS_REGISTRY_URL": f"{server.http}/registry", "XDS_REPOSITORY_URL": f"{server.http}/repository"}
-        found = xds("find", "--patient", "P1", "--json", extra=urls)
+        found = xds(server, "find", "--patient", "P1", "--json")
         [row] = [json.loads(line) for line in found.stdout.splitlines()]
         assert row["unique_id"] == "1.2.156.99.1"
-        xds("get", "1.2.156.99.1", "--output", str(tmp_path / "got.pdf"), extra=urls)
+        xds(server, "get", "1.2.156.99.1", "--output", str(tmp_path / "got.pdf"))
         assert (tmp_path / "got.pdf").read_bytes() == PDF
         metrics = server.get("/metrics")[1]
         assert 'xds_hl7v2_answers_total{code="AA"} 3' in metrics

@@ -36,6 +36,7 @@ SAMPLES = {
     "reply_to": ("none", "his.example,*.clinic.example"),
     "max_results": ("5", "6"),
     "register_at": ("http://registry.example/registry", "https://registry.example/other"),
+    "bridge": ("one.toml", "two.toml"),
 }
 
 
