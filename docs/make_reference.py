@@ -23,8 +23,8 @@ from xds.vocab.errors import ErrorCode
 from xds.vocab.explanations import EXPLANATIONS
 from xds.vocab.queries import STORED_QUERIES, Parameter
 from xds_cli.config import OPTIONS
-from xds_cli.tables import TABLES
 from xds_cli.main import app
+from xds_cli.tables import TABLES
 
 FOLDER: Final = Path(__file__).resolve().parent / "reference"
 NOTE: Final = "*Generated from the code by `make docs`.*"
