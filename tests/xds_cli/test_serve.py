@@ -5,14 +5,17 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import ssl
+import subprocess
 import sys
 import threading
 import time
 from pathlib import Path
 
 import pytest
+import trustme
 
-from tests.xds_cli.running import FREE, announcement, running, start_failing
+from tests.xds_cli.running import FREE, announcement, environment, running, start_failing
 from xds_cli.assemble import open_parts
 from xds_cli.config import Settings, StartError, load_settings
 from xds_cli.serve import bind
@@ -280,3 +283,58 @@ def test_settings_come_from_file_and_environment(tmp_path: Path) -> None:
     with running(tmp_path / "data", extra=extra) as server:
         assert "MSA|AA" in server.feed(announcement(1, domain="1.2.3"))
         assert server.stop() == 0
+
+
+def test_both_listeners_speak_tls_and_want_a_certificate(tmp_path: Path) -> None:
+    ca, strangers = trustme.CA(), trustme.CA()
+    files = {}
+    for name, leaf in (
+        ("server", ca.issue_cert("127.0.0.1")),
+        ("client", ca.issue_cert("his.example")),
+        ("stranger", strangers.issue_cert("his.example")),
+    ):
+        files[name] = tmp_path / f"{name}.pem"
+        files[name].write_bytes(leaf.private_key_and_cert_chain_pem.bytes())
+    ca.cert_pem.write_to_path(tmp_path / "ca.pem")
+    config = tmp_path / "xds.toml"
+    config.write_text(
+        f'[tls]\ncertificate = "{files["server"]}"\nkey = "{files["server"]}"\nclient_ca = "{tmp_path / "ca.pem"}"\n'
+    )
+    with running(tmp_path / "data", "--config", str(config)) as server:
+        assert server.http.startswith("https://127.0.0.1:")
+        context = ssl.create_default_context(cafile=str(tmp_path / "ca.pem"))
+        context.load_cert_chain(files["client"])
+        with (
+            socket.create_connection(server.mllp, timeout=20) as plain,
+            context.wrap_socket(plain, server_hostname="127.0.0.1") as secure,
+        ):
+            secure.sendall(b"\x0b" + announcement(1).encode() + b"\x1c\r")
+            assert b"MSA|AA" in secure.recv(65536)
+        document = tmp_path / "note.txt"
+        document.write_bytes(b"\nnote\r\n")
+        given = {"XDS_CA": str(tmp_path / "ca.pem"), "XDS_REPOSITORY_URL": f"{server.http}/repository"}
+        for certificate, code in ((files["client"], 0), (files["stranger"], 1), (None, 1)):
+            extra = {**given, "XDS_CERTIFICATE": str(certificate)} if certificate else given
+            done = subprocess.run(
+                [sys.executable, "-m", "xds_cli", "submit", str(document), "--patient", "P1"],
+                env=environment(extra),
+                capture_output=True,
+                text=True,
+                timeout=60,
+                check=False,
+            )
+            assert done.returncode == code, done.stderr
+        with socket.create_connection(server.mllp, timeout=20) as plain:  # somebody who does not speak TLS
+            plain.sendall(b"\x0b" + announcement(2).encode() + b"\x1c\r")
+            assert b"MSA" not in plain.recv(1000)
+        assert server.stop() == 0
+
+
+def test_certificates_that_cannot_be_used_end_the_start(tmp_path: Path) -> None:
+    (tmp_path / "no.pem").write_text("no certificate")
+    config = tmp_path / "xds.toml"
+    config.write_text(f'[tls]\ncertificate = "{tmp_path}/no.pem"\nkey = "{tmp_path}/no.pem"\n')
+    ended = start_failing("--data", str(tmp_path / "data"), "--config", str(config))
+    assert ended.returncode == 2
+    assert "[tls]" in ended.stderr
+    assert len(ended.stderr.strip().splitlines()) == 1

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from typing import Final
 
+from xds.errors import MessageTooLarge
 from xds.hl7v2.errors import Hl7Error, Location, MalformedHl7
 from xds.vocab.hl7 import Hl7ErrorCode
 
@@ -13,6 +14,8 @@ from xds.vocab.hl7 import Hl7ErrorCode
 _CONTROLS: Final = {"\r": "X0D", "\n": "X0A", "\x0b": "X0B", "\x1c": "X1C"}
 _RECOMMENDED: Final = "^~\\&"
 _DROPPED: Final = frozenset({"H", "N"})  # highlighting on and off says nothing in plain text
+
+MAX_ESCAPES: Final = 50_000  # in one text; a sequence has two
 
 
 class Delimiters:
@@ -77,10 +80,13 @@ class Delimiters:
     def unescape_text(self, text: str, charset: str = "utf-8") -> str:
         """The text a field stands for. Unknown and unclosed sequences stay as they are: never a reason to fail.
 
-        ``charset`` is the Python codec of the message, in which ``\\X..\\`` gives bytes.
+        ``charset`` is the Python codec of the message, in which ``\\X..\\`` gives bytes. Raises MessageTooLarge for
+        more than ``MAX_ESCAPES`` escape characters: each sequence costs half a microsecond.
         """
         if not self.escape or self.escape not in text:
             return text
+        if len(text) > MAX_ESCAPES and text.count(self.escape) > MAX_ESCAPES:
+            raise MessageTooLarge(f"a field has more than {MAX_ESCAPES} escape characters")
         return self._unescape(text, charset)
 
 

@@ -28,6 +28,8 @@ from xds.transactions.base import Hl7v2, Hl7v2Request, Hl7v2Transaction
 from xds.vocab.actors import Actor
 from xds.vocab.hl7 import STRUCTURES, FeedEvent, Hl7ErrorCode, charset_of
 
+# characters of CX.1: what XDS metadata has room for (ITI TF-3, table 4.2.3.1.7-2); HL7 v2.5 itself has 15
+_MAX_ID: Final = 256
 # read into the value, but no actor here merges yet: refused rather than acknowledged without effect
 _NOT_PERFORMED: Final = frozenset({FeedEvent.MERGE})
 
@@ -70,6 +72,8 @@ def _identifiers(field: Field, name: str, number: int, authority: HD | None) -> 
     if not found:
         where = Location(name, 1, number, 1, 1) if field and not field.is_null else Location(name, 1, number)
         raise reject(Hl7ErrorCode.REQUIRED_FIELD_MISSING, where, f"{name}-{number} has no identifier")
+    if any(len(cx.id) > _MAX_ID for cx in found):
+        raise reject(Hl7ErrorCode.DATA_TYPE_ERROR, Location(name, 1, number, 1, 1), "the identifier is too long")
     if authority is None:
         return found
     return tuple(cx if cx.assigning_authority else replace(cx, assigning_authority=authority) for cx in found)
