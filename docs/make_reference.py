@@ -16,6 +16,7 @@ import typer.main
 
 from xds.metadata.rules import RULES
 from xds.metadata.rules.finding import KIND_NAMES
+from xds.registry.parameters import DOUBLE_QUOTES, UNKNOWN_STATUS
 from xds.transactions import TRANSACTIONS
 from xds.transactions.hl7v2 import HL7V2_TRANSACTIONS
 from xds.vocab.ebrim import ObjectKind
@@ -25,6 +26,7 @@ from xds.vocab.queries import STORED_QUERIES, Parameter
 from xds_cli.config import OPTIONS
 from xds_cli.main import app
 from xds_cli.tables import TABLES
+from xds_soap.tolerances import TOLERANCES
 
 FOLDER: Final = Path(__file__).resolve().parent / "reference"
 NOTE: Final = "*Generated from the code by `make docs`.*"
@@ -177,6 +179,40 @@ registered objects (known patients, targets of relationships, used uniqueIds) is
     return "\n".join(parts)
 
 
+def tolerances() -> str:
+    soap = ((f"`{name}`", what, section) for name, (what, section) in TOLERANCES.items())
+    query = (
+        (f"`{DOUBLE_QUOTES}`", "a value of a query stands in double quotes", "ITI TF-2, 3.18.4.1.2.3.4"),
+        (f"`{UNKNOWN_STATUS}`", "a status nobody knows beside others; it is left out", "ITI TF-2, 3.18.4.1.2.3.6.2"),
+        ("names of rules", "metadata as in the rows of [rules](rules.md) that are tolerated", "ITI TF-3, 4.2"),
+    )
+    hl7v2 = (
+        ("`unknown trigger …`", "an event that nobody here acts on is acknowledged", "ITI TF-2, C.2.3"),
+        ("`character set guessed`", "the bytes are not what MSH-18 says", "ITI TF-2, C.2.2"),
+        ("`bytes outside of blocks`", "there is something between the messages", "MLLP release 1"),
+    )
+    head = ("counter", "what is accepted", "otherwise")
+    return f"""# What is tolerated
+
+{NOTE}
+
+Real systems depart from the standards. What does no harm is read, counted in `/metrics`, and said in the log the first
+time, the tenth, the hundredth and so on.
+
+## SOAP: `xds_soap_tolerated_total`
+
+{table(head, soap)}
+
+## Metadata and queries: `xds_registry_tolerated_total`
+
+{table(head, query)}
+
+## HL7 v2: `xds_hl7v2_tolerated_total`
+
+{table(head, hl7v2)}
+"""
+
+
 PAGES: Final[dict[str, Callable[[], str]]] = {
     "configuration.md": configuration,
     "commands.md": commands,
@@ -184,6 +220,7 @@ PAGES: Final[dict[str, Callable[[], str]]] = {
     "stored-queries.md": stored_queries,
     "errors.md": errors,
     "rules.md": rules,
+    "tolerances.md": tolerances,
 }
 
 

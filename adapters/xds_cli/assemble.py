@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +29,7 @@ from xds_soap.client import SoapExchange
 from xds_soap.delivery import HttpReplyDelivery
 from xds_soap.endpoint import SoapEndpoint
 from xds_soap.limits import MIB
+from xds_soap.metrics import tolerated
 
 log = logging.getLogger("xds.serve")
 
@@ -92,10 +93,14 @@ def open_parts(settings: Settings, *, writer: bool = True) -> Parts:
     repository = DocumentRepository(store, registry, unique_id=settings.repository_unique_id)
     actors: dict[Actor, object] = {Actor.DOCUMENT_REGISTRY: registry, Actor.DOCUMENT_REPOSITORY: repository}
     delivery = _delivery(settings)
+
+    def tolerances() -> str:
+        return "\n".join((*tolerated("registry", registry.tolerated.counts()), ""))
+
     feed = Endpoint(
         [registry], feeds=tables.feeds(settings.tables), transactions=_hl7v2_transactions(settings, repository)
     )
-    return Parts(store, _app(settings, actors, store, delivery, feed), feed, delivery)
+    return Parts(store, _app(settings, actors, store, delivery, feed, [tolerances]), feed, delivery)
 
 
 def _hl7v2_transactions(settings: Settings, repository: DocumentRepository) -> list[Hl7v2Transaction]:
@@ -121,6 +126,7 @@ def _app(
     store: SqlStore,
     delivery: HttpReplyDelivery | None,
     feed: Endpoint,
+    more: Sequence[Callable[[], str]] = (),
 ) -> SoapApp:
     limits = tables.only(settings.tables, "soap")
     return SoapApp(
@@ -129,7 +135,7 @@ def _app(
         gathered=limits["gathered_mb"] * MIB,
         body_time=limits["body_time"],
         ready=lambda: store.read(_look),
-        metrics=[feed.metrics],
+        metrics=[feed.metrics, *more],
     )
 
 

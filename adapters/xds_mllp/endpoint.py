@@ -24,6 +24,7 @@ from threading import Lock
 from typing import Any, Final
 
 from xds.datatypes.time import utc_now
+from xds.datatypes.tolerances import Tolerances
 from xds.errors import (
     MalformedMessage,
     MessageTooLarge,
@@ -117,13 +118,14 @@ class Endpoint:
         self._clock = clock
         self._control_id = control_ids or _control_ids()
         self._counts: Counter[str] = Counter()
+        self._tolerances = Tolerances(_log)
         self._lock = Lock()
 
     @property
     def counts(self) -> dict[str, int]:
         """How many answers of each code went out, and ``unknown trigger …``: messages accepted without effect."""
         with self._lock:
-            return dict(self._counts)
+            return {**self._counts, **self._tolerances.counts()}
 
     def metrics(self) -> str:
         """The counters in the Prometheus text format, version 0.0.4."""
@@ -153,6 +155,8 @@ class Endpoint:
         try:
             message = parse(data, fallbacks=feed.default_charsets, replace=feed.undecodable == "replace")
             header = read_header(message)
+            if message.lenient:
+                self.tolerated("character set guessed", header.sending_application[:40])
             if header.message_type in _ACKNOWLEDGEMENTS:
                 self._count("unexpected acknowledgement")
                 return ()
@@ -197,7 +201,7 @@ class Endpoint:
         if feed.unknown_triggers == "reject" or header.message_type not in _NOTIFICATIONS:
             raise reject(Hl7ErrorCode.UNSUPPORTED_EVENT_CODE, Location("MSH", 1, 9, 1, 2))
         trigger = header.trigger if _TRIGGER.fullmatch(header.trigger) else "?"
-        self._count(f"unknown trigger {header.message_type}^{trigger}")
+        self.tolerated(f"unknown trigger {header.message_type}^{trigger}", header.sending_application[:40])
         return None
 
     def done(self, row: Hl7v2Transaction, request: Hl7v2Request, result: Any) -> Answer:
@@ -253,6 +257,10 @@ class Endpoint:
     def _count(self, what: str) -> None:
         with self._lock:
             self._counts[what] += 1
+
+    def tolerated(self, what: str, peer: str | None = None) -> None:
+        """Note that something was taken which is not as agreed; said in the log now and then."""
+        self._tolerances.count((what,), peer)
 
 
 def _explain(error: BaseException, at_least: AckCode | None = None) -> tuple[AckCode, tuple[Hl7Error, ...] | None]:

@@ -254,6 +254,8 @@ class _Connection(asyncio.Protocol):
         if items or (self._framer.inside and not inside):
             self._activity = self._loop.time()
         if items:
+            if self._framer.skipped != self._skipped:
+                self._server.endpoint.tolerated("bytes outside of blocks")
             self._skipped = self._framer.skipped
             self._queue.extend(items)
             self._next()

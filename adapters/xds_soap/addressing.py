@@ -54,6 +54,7 @@ class Headers:
     repeated: list[str] = field(default_factory=list)  # local names of headers that stood more than once
     not_understood: list[str] = field(default_factory=list)  # Clark names of mandatory headers unknown here
     security: bool = False  # a wsse:Security block is there
+    blanks: bool = False  # white space stood around a value
 
     def check(self) -> None:
         """Raise the fault for the first thing that is wrong, in the order of SOAP's processing model."""
@@ -98,7 +99,9 @@ def collect(header: etree._Element | None) -> Headers:
             if getattr(headers, name) is not None:
                 headers.repeated.append(etree.QName(tag).localname)
             else:
-                setattr(headers, name, (value or "").strip(XML_SPACE))
+                trimmed = (value or "").strip(XML_SPACE)
+                headers.blanks |= trimmed != (value or "")
+                setattr(headers, name, trimmed)
         elif tag == _RELATES_TO:
             headers.relates_to = (block.text or "").strip(XML_SPACE)
         elif tag == SECURITY:

@@ -96,12 +96,15 @@ class Call:
         self._staging = Staging(services.stage)
         self._package: PackageReader | None = None
         if http.kind == "multipart/related":
-            self._package = PackageReader(http.parameters, self._staging, services.limits, services.early)
+            self._package = PackageReader(
+                http.parameters, self._staging, services.limits, services.early, on_root=self._open
+            )
         self._inflate = _Inflater() if http.gzip else None
         self._plain = BytesIO()  # its value is taken without a second copy
         self._size = 0
         self._started = services.clock()
         self._headers = Headers()
+        self._opened: tuple[Envelope, Route] | None = None
         self._transaction: Transaction | None = None
         self._reply_to: str | None = None  # set when the answer is a message of its own
         self._tolerated: list[str] = ["content_type"] if http.kind in {"text/xml", "application/xml"} else []
@@ -131,7 +134,8 @@ class Call:
             route, payload, request = self._understand()
         except Exception as error:  # noqa: BLE001 - the one place that turns what went wrong into SOAP
             return self.refuse(error)
-        self._staging.hand_over(payload)
+        if self._staging.hand_over(payload):
+            self._tolerated.append("part_not_included")
         try:
             result = route.transaction.perform(route.actor, request)
             if isinstance(result, Future):
@@ -148,10 +152,16 @@ class Call:
 
     # ------------------------------------------------------------------- from bytes to the actor's argument
 
+    def _finish(self) -> None:
+        """The body has ended: was it whole?"""
+        if self._inflate is not None:
+            self._inflate.close()
+        if self._package is not None:
+            self._package.close()
+
     def _understand(self) -> tuple[Route, etree._Element, Any]:
-        envelope = self._envelope()
-        self._headers = envelope.headers
-        route = self._route(envelope)
+        self._finish()
+        envelope, route = self._opened or self._open()
         payload = envelope.only_child()
         binding = route.transaction.binding
         if payload.tag != binding.body:
@@ -162,15 +172,21 @@ class Call:
                 detail=faults.problem_action(action),
             )
         self._transaction = route.transaction
+        if binding.mtom != (self._package is not None):
+            self._tolerated.append("no_mtom" if binding.mtom else "mtom_not_expected")
         request = route.transaction.decode_request(SoapRequest(payload, self._staging.parts, self._staging))
         return route, payload, request
 
+    def _open(self) -> tuple[Envelope, Route]:
+        """Read the envelope and find who answers; for a package before its documents, which may be for nobody."""
+        envelope = self._envelope()
+        self._headers = envelope.headers
+        self._opened = envelope, self._route(envelope)
+        return self._opened
+
     def _envelope(self) -> Envelope:
-        if self._inflate is not None:
-            self._inflate.close()
         limit = self._services.limits.envelope
         if self._package is not None:
-            self._package.close()
             return read(self._package.root, max_size=limit)
         plain, self._plain = self._plain.getvalue(), BytesIO()
         return read(plain, encoding=self._http.parameters.get("charset"), max_size=limit)
@@ -189,6 +205,8 @@ class Call:
             self._tolerated.append("no_reply_to")
         if headers.security:
             self._tolerated.append("security_header")
+        if headers.blanks:
+            self._tolerated.append("blanks_in_address")
         return self._find(headers.action or "")
 
     def _find(self, action: str) -> Route:
@@ -291,7 +309,11 @@ class Call:
     def _done(self, outcome: str, target: Addressed, built: SoapReply) -> SoapReply:
         services = self._services
         number = self._transaction.number if self._transaction else "none"
-        services.metrics.count(number, outcome, services.clock() - self._started, self._tolerated)
+        services.metrics.count(number, outcome, services.clock() - self._started)
+        if self._package is not None:
+            self._tolerated += self._package.tolerated
+        if self._tolerated:
+            services.metrics.tolerances.count(dict.fromkeys(self._tolerated), self._http.peer)
         if target.to is None:
             return built
         if target.to != NONE and services.delivery is not None:

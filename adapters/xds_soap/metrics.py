@@ -5,10 +5,13 @@ One process, one set of counters. Labels are transaction numbers, outcomes and n
 
 from __future__ import annotations
 
+import logging
 import threading
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
+
+from xds.datatypes.tolerances import Tolerances
 
 BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)  # seconds
 
@@ -19,11 +22,11 @@ class Metrics:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._requests: dict[tuple[str, str], int] = {}
-        self._tolerated: dict[str, int] = {}
+        self.tolerances = Tolerances(logging.getLogger("xds_soap"))
         self._buckets: dict[str, list[int]] = {}
         self._seconds: dict[str, float] = {}
 
-    def count(self, transaction: str, outcome: str, seconds: float, tolerated: Iterable[str] = ()) -> None:
+    def count(self, transaction: str, outcome: str, seconds: float) -> None:
         """One request is answered: by which transaction ("none" before it was known), how, and in what time."""
         with self._lock:
             key = (transaction, outcome)
@@ -33,14 +36,12 @@ class Metrics:
                 buckets = self._buckets[transaction] = [0] * (len(BUCKETS) + 1)
             buckets[bisect_left(BUCKETS, seconds)] += 1
             self._seconds[transaction] = self._seconds.get(transaction, 0.0) + seconds
-            for name in tolerated:
-                self._tolerated[name] = self._tolerated.get(name, 0) + 1
 
     def requests(self, transaction: str, outcome: str) -> int:
         return self._requests.get((transaction, outcome), 0)
 
     def tolerated(self, name: str) -> int:
-        return self._tolerated.get(name, 0)
+        return self.tolerances[name]
 
     def render(self) -> str:
         """All counters in the Prometheus text format, version 0.0.4."""
@@ -52,10 +53,7 @@ class Metrics:
         yield "# TYPE xds_soap_requests_total counter"
         for (transaction, outcome), number in sorted(self._requests.items()):
             yield f'xds_soap_requests_total{{transaction="{transaction}",outcome="{outcome}"}} {number}'
-        yield "# HELP xds_soap_tolerated_total Departures from the specification that were accepted."
-        yield "# TYPE xds_soap_tolerated_total counter"
-        for name, number in sorted(self._tolerated.items()):
-            yield f'xds_soap_tolerated_total{{what="{name}"}} {number}'
+        yield from tolerated("soap", self.tolerances.counts())
         yield "# HELP xds_soap_request_seconds Time from the end of the request to the start of the answer."
         yield "# TYPE xds_soap_request_seconds histogram"
         for transaction, buckets in sorted(self._buckets.items()):
@@ -65,3 +63,11 @@ class Metrics:
                 yield f'xds_soap_request_seconds_bucket{{transaction="{transaction}",le="{bound}"}} {total}'
             yield f'xds_soap_request_seconds_sum{{transaction="{transaction}"}} {self._seconds[transaction]:.6f}'
             yield f'xds_soap_request_seconds_count{{transaction="{transaction}"}} {total}'
+
+
+def tolerated(name: str, counts: Mapping[str, int]) -> Iterator[str]:
+    """The lines of ``xds_NAME_tolerated_total``."""
+    yield f"# HELP xds_{name}_tolerated_total Departures from the specification that were accepted."
+    yield f"# TYPE xds_{name}_tolerated_total counter"
+    for what, number in sorted(counts.items()):
+        yield f'xds_{name}_tolerated_total{{what="{what}"}} {number}'

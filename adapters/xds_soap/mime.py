@@ -148,6 +148,7 @@ class MultipartSplitter:
         self._state = _State.PREAMBLE
         self._write: Write | None = None
         self._at_start = False  # no content of this part was seen yet: the delimiter may stand right here
+        self.tolerated: list[str] = []  # names of ``tolerances.TOLERANCES``
         self._scanned = 0  # so much of the buffer needs no second look, however small the pieces come
 
     def feed(self, data: bytes) -> None:
@@ -189,6 +190,9 @@ class MultipartSplitter:
         self._scanned = 0
         if match.group(1) == b"\n":
             self._delimiter = b"\n" + self._dashes
+            self.tolerated.append("line_feeds")
+        if buffer[: match.start()].strip():
+            self.tolerated.append("preamble")
         return self._after(match.group(1), match.end())
 
     def _after(self, mark: bytes, end: int) -> int:

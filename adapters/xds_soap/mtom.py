@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import re
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Protocol
@@ -33,16 +33,29 @@ class PackageReader:
 
     ``parameters`` are those of the Content-Type. Without ``start`` the first part is the root. Parts that come before
     the root count against two quotas, because nothing is known yet about who sends them. Whoever feeds it discards
-    ``staging`` when anything here raises, and calls ``release`` in any case.
+    ``staging`` when anything here raises, and calls ``release`` in any case. ``on_root`` is called when the root is
+    there and before documents behind it are staged; what it raises ends the reading.
     """
 
-    def __init__(self, parameters: Mapping[str, str], staging: Staging, limits: Limits, early: Quota) -> None:
+    def __init__(
+        self,
+        parameters: Mapping[str, str],
+        staging: Staging,
+        limits: Limits,
+        early: Quota,
+        on_root: Callable[[], object] | None = None,
+    ) -> None:
         self._splitter = MultipartSplitter(
             parameters.get("boundary", ""), self, max_parts=limits.parts, max_header_size=limits.part_headers
         )
-        self._start = content_id(parameters.get("start", ""))
+        start = parameters.get("start", "").strip()
+        self._start = content_id(start)
+        self.tolerated = self._splitter.tolerated
+        if start and not start.startswith("<"):
+            self.tolerated.append("start_without_brackets")
         self._staging = staging
         self._limits = limits
+        self._on_root = on_root
         self._early = early
         self._early_bytes = 0
         self._root: BytesIO | None = None  # its value is taken without a second copy
@@ -81,6 +94,9 @@ class PackageReader:
             return self._begin(headers, self._write_root, "", None)
         if not own_id:
             return self._begin(headers, _drop, "", None)  # nothing can refer to it
+        if self._root is not None and self._on_root is not None:
+            on_root, self._on_root = self._on_root, None
+            on_root()
         if own_id in self._ids:
             raise MalformedMessage("two parts of the package have the same Content-ID")
         self._ids.add(own_id)
@@ -94,12 +110,18 @@ class PackageReader:
                 return False
         elif not first:
             return False
-        if parse_header(headers.get("content-type", ""))[0] not in ROOT_TYPES:
+        kind = parse_header(headers.get("content-type", ""))[0]
+        if kind not in ROOT_TYPES:
             raise MalformedMessage("the root part of the package is not XML")
+        if kind != "application/xop+xml":
+            self.tolerated.append("root_content_type")
         return True
 
     def _begin(self, headers: Mapping[str, str], write: Write, own_id: str, stage: Stage | None) -> Write:
-        decoder = transfer_decoder(headers.get("content-transfer-encoding", ""), write)
+        encoding = headers.get("content-transfer-encoding", "")
+        decoder = transfer_decoder(encoding, write)
+        if encoding.strip().lower() in ("base64", "quoted-printable"):
+            self.tolerated.append("transfer_encoding")
         self._part = (decoder, own_id, stage)
         return decoder.write
 

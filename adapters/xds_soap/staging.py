@@ -49,12 +49,15 @@ class Staging:
         for stage in stages:
             stage.discard()
 
-    def hand_over(self, payload: etree._Element) -> None:
-        """Somebody is about to read ``payload`` and the documents it refers to; the other parts go."""
+    def hand_over(self, payload: etree._Element) -> int:
+        """Somebody is about to read ``payload`` and the documents it refers to; the other parts go: how many?"""
         stages, self._stages, self._inline = self._stages, {}, []
-        if stages:
-            for content_id in stages.keys() - set(referred(payload)):
-                stages[content_id].discard()
+        if not stages:
+            return 0
+        others = stages.keys() - set(referred(payload))
+        for content_id in others:
+            stages[content_id].discard()
+        return len(others)
 
 
 def referred(payload: etree._Element) -> Iterator[str]:

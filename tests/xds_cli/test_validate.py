@@ -98,3 +98,26 @@ def test_wrong_use_ends_with_2(files: Path, arguments: tuple[str, str]) -> None:
 def test_standard_input_is_read(files: Path) -> None:
     assert xds("-", stdin=BAD).exit_code == 1
     assert xds("-", stdin=GOOD).exit_code == 0
+
+
+HL7 = (
+    "MSH|^~\\&|HIS|H01|REG|XDS|20260101120000||ADT^A01|C1|P|2.3.1\rEVN|A01|20260101120000\r"
+    "PID|||P1^^^&1.3.6.1.4.1.21367.13.20.1000&ISO||Invented^Person||19700101|M\rPV1|1|N\r"
+)
+
+
+def test_hl7_v2_files_are_validated_too(tmp_path: Path) -> None:
+    good, bad = tmp_path / "good.hl7", tmp_path / "bad.hl7"
+    good.write_text(HL7)
+    bad.write_text(HL7 + HL7.replace("PID|", "ZID|") + HL7.replace("19700101", "19700231"))
+    assert xds(good).exit_code == 0
+    done = xds(bad)
+    assert done.exit_code == 1
+    assert f"{bad}: 1 finding" in done.stdout
+    assert "PID^1" in done.stdout
+    assert "that only a strict feed refuses" in done.stdout
+    rows = json.loads(xds(bad, "--json").stdout)
+    assert [(row["message_number"], row["tolerated"]) for row in rows if "PID" in row["location"]] == [
+        ("2", False),
+        ("3", True),
+    ]

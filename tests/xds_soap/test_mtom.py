@@ -268,7 +268,8 @@ def test_what_was_staged_is_discarded_when_the_envelope_is_refused(action: str) 
     data, content_type = echo.package(echo.envelope(body, action=action), [("d", DOCUMENT)])
     served = echo.served()
     assert served.endpoint.handle("/repository", content_type, data).status == 400
-    assert len(served.store.opened) == 1
+    # documents behind an envelope that nobody answers are not even staged
+    assert len(served.store.opened) == (1 if action == echo.ECHO else 0)
     assert served.store.left == []
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -11,6 +11,7 @@ from functools import partial
 from typing import Final, Literal
 
 from xds.datatypes.time import utc_now
+from xds.datatypes.tolerances import Tolerances
 from xds.errors import UnsupportedMessage
 from xds.metadata.codes import CodeTable
 from xds.metadata.registry_object import Submission
@@ -81,7 +82,7 @@ class DocumentRegistry:
         self.codes = codes
         self.clock = clock
         #: How often a departure from the Framework was tolerated, by its name: of the query grammar, of a rule.
-        self.tolerated: Counter[str] = Counter()
+        self.tolerated = Tolerances(logging.getLogger("xds.registry"))
 
     # ITI-42
 
@@ -108,7 +109,7 @@ class DocumentRegistry:
             submission, profile=Profile.XDS, codes=self.codes, authority=domain.assigning_authority, notes=notes
         )
         if notes:
-            self.tolerated.update(notes)
+            self.tolerated.count(notes)
         plan = make_plan(
             submission,
             warnings=warnings,
@@ -126,7 +127,7 @@ class DocumentRegistry:
         notes: list[str] = []
         arguments = read_arguments(query, row, notes)
         if notes:
-            self.tolerated.update(notes)
+            self.tolerated.count(notes)
         references = query.return_type == ReturnType.OBJECT_REF
         objects = self.store.read(partial(self._run, arguments, references))
         return QueryResult(objects, references, self.domain.home_community_id)

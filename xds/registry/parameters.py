@@ -33,6 +33,7 @@ _CONTEXT_LENGTH: Final = 200  # characters of a wrong value that are given back
 #: What a request did that the grammar does not allow and that is understood all the same, for the caller's counters.
 UNQUOTED_PATIENT_ID: Final = "patient id without quotes"
 DOUBLE_QUOTES: Final = "double quotes"
+UNKNOWN_STATUS: Final = "unknown status dropped"  # ITI TF-2, 3.18.4.1.2.3.6.2
 LIST_FOR_SINGLE: Final = "list for a single value"
 
 Groups = tuple[tuple[str, ...], ...]
@@ -147,7 +148,10 @@ def _read(parameter: Parameter, texts: tuple[str, ...], notes: list[str]) -> tup
         raise _Malformed("one value is allowed", ErrorCode.STORED_QUERY_PARAM_NUMBER)
     else:
         values = [_single(parameter, texts[0], notes)]
-    return _checked(parameter.kind, values)
+    checked = _checked(parameter.kind, values)
+    if parameter.kind is Kind.STATUS and len(checked) < len(values):
+        notes.append(UNKNOWN_STATUS)
+    return checked
 
 
 def _list(text: str, notes: list[str]) -> list[str]:
