@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 
 from xds.clients.documents import DocumentConsumer, DocumentSource
+from xds.ebxml import xml
 from xds.metadata.common import Author, Code
 from xds.metadata.document_entry import DocumentEntry
 from xds.metadata.submission_set import SubmissionSet
@@ -94,3 +95,8 @@ def submission_set(**attributes: Any) -> SubmissionSet:
         "author": Author(person="^Zhang^Wei"),
     }
     return SubmissionSet(**(values | attributes))
+
+
+def rooted(content: bytes) -> Any:
+    """XML of ours as an element; the prefixes are those every message of ours declares."""
+    return xml.parse(b"<root" + xml.PREFIXES + b">" + content + b"</root>")[0]
