@@ -259,8 +259,9 @@ class Soap:
         found = re.search(rb"<s:Envelope.*</s:Envelope>", request, re.DOTALL)
         if found is None:
             return
-        header = etree.fromstring(found[0]).find(f"{{{SOAP}}}Header")
-        asked = [] if header is None else ["".join(element.itertext()) for element in header.iterchildren(_MESSAGE_ID)]
+        parser = etree.XMLParser(remove_comments=True, remove_pis=True)
+        header = etree.fromstring(found[0], parser).find(f"{{{SOAP}}}Header")
+        asked = [] if header is None else [element.text or "" for element in header.iterchildren(_MESSAGE_ID)]
         related = [e.text for e in answer.iter(_RELATES_TO)]
         if len(asked) == 1 and asked[0].strip() and related and related != [asked[0].strip()]:
             raise AssertionError("the answer relates to another message")
