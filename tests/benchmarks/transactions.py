@@ -76,7 +76,7 @@ class Templates:
         path, body, mtom = self.parts[transaction]
         # new submissions go to patients of their own, so that what a query finds stays the same
         patient = number % self.patients + (self.patients if fresh else 0)
-        body = body.replace(self.mark, b"1.2.826.5.%010d" % number)
+        body = body.replace(self.mark, b"1.2.826.5.%d" % (10**9 + number))  # no part of an OID begins with 0
         return request_bytes(path, body.replace(self.pid, messages.patient(patient).encode()), mtom=mtom)
 
 

@@ -15,6 +15,7 @@ from xds.hl7v2.er7 import NULL, Content, Field, Message, Repetition, Segment, se
 from xds.hl7v2.errors import MalformedHl7
 from xds.hl7v2.escapes import STANDARD, Delimiters, delimiters
 from xds.patients.demographics import Demographics
+from xds.vocab.hl7 import codec_of
 
 # --------------------------------------------------------------------------- MSH
 
@@ -71,18 +72,32 @@ def read_header(message: Message) -> Header:
 def salvage_header(data: bytes) -> Header:
     """What can be made out of the MSH of bytes that are no readable message; empty when that is nothing.
 
-    Read as Latin-1, so that what goes into the answer is what came.
+    Read as Latin-1, so that what goes into the answer is what came; bytes that are not in the character set it declares
+    become question marks, or the answer could not be read either.
     """
     start = data.find(b"MSH")
     if not 0 <= start <= 64:
         return Header()
     line = data[start : start + 4096].replace(b"\n", b"\r").partition(b"\r")[0].decode("latin-1")
+    if not line.isascii() and not _is_readable(line):
+        line = "".join(character if character.isascii() else "?" for character in line)
     cut = line.find(line[3:4], 4) if len(line) > 3 else -1
     try:
         d = delimiters(line[3:4], line[4 : cut if cut > 0 else len(line)])
     except MalformedHl7:
         return Header()
     return read_header(Message([line], d, "latin-1"))
+
+
+def _is_readable(line: str) -> bool:
+    """Whether the bytes of an MSH, read as Latin-1, are in the character set that its field 18 declares."""
+    fields = line.split(line[3:4] or "|", 18)
+    codec = codec_of(fields[17].partition("~")[0].strip()) if len(fields) > 17 else None
+    try:
+        line.encode("latin-1").decode(codec or "ascii")
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 # --------------------------------------------------------------------------- data types

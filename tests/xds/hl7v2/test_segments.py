@@ -110,3 +110,11 @@ def test_a_short_header_is_filled_with_nothing() -> None:
 )
 def test_hd_as_a_field(raw: str, hd: HD) -> None:
     assert read_hd(Segment(f"MSH|^~\\&|{raw}")[3]) == hd
+
+
+def test_what_is_salvaged_of_a_header_can_be_read_in_its_character_set() -> None:
+    name = "\u5f20\u4f1f".encode("gb18030")
+    good = b"gMSH|^~\\&|" + name + b"|EAST|X|R|2026||ADT^A01|C1|P|2.5||||||GB 18030-2000\r"
+    assert salvage_header(good).sending_application.encode("latin-1") == name
+    bad = salvage_header(good.replace(b"|P|", b"|P\xff|"))
+    assert (bad.processing_id, bad.control_id, bad.sending_application) == ("P?", "C1", "????")
