@@ -13,6 +13,7 @@ from xds.hl7v2.segments import (
     read_header,
     read_identifiers,
     read_names,
+    salvage_header,
     write_mrg,
     write_pid,
 )
