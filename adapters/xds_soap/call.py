@@ -162,6 +162,7 @@ class Call:
     def _understand(self) -> tuple[Route, etree._Element, Any]:
         self._finish()
         envelope, route = self._opened or self._open()
+        self._opened = None  # the tree must not wait for the disk with its request
         payload = envelope.only_child()
         binding = route.transaction.binding
         if payload.tag != binding.body:

@@ -29,9 +29,9 @@ def read(content_type: str, *pieces: bytes, limits: Limits | None = None) -> tup
         for piece in pieces:
             reader.feed(piece)
         reader.close()
+        return reader.root, staging
     finally:
         reader.release()
-    return reader.root, staging
 
 
 def content(staging: Staging) -> dict[str, bytes | None]:

@@ -90,14 +90,16 @@ def salvage_header(data: bytes) -> Header:
 
 
 def _is_readable(line: str) -> bool:
-    """Whether the bytes of an MSH, read as Latin-1, are in the character set that its field 18 declares."""
+    """Whether the bytes of an MSH, read as Latin-1, are in the character set that its field 18 declares, and none of
+    its separators is the second byte of a character there.
+    """
     fields = line.split(line[3:4] or "|", 18)
     codec = codec_of(fields[17].partition("~")[0].strip()) if len(fields) > 17 else None
     try:
-        line.encode("latin-1").decode(codec or "ascii")
+        decoded = line.encode("latin-1").decode(codec or "ascii")
     except UnicodeDecodeError:
         return False
-    return True
+    return decoded.count(line[3:4]) == line.count(line[3:4])
 
 
 # --------------------------------------------------------------------------- data types
