@@ -20,7 +20,7 @@ from xds.stores.store import SqlStore
 from xds.transactions.base import Hl7v2Transaction
 from xds.transactions.hl7v2 import HL7V2_TRANSACTIONS
 from xds.vocab.actors import Actor
-from xds_cli import tables
+from xds_cli import tabled, tables
 from xds_cli.config import BY_KEY, Settings, StartError
 from xds_cli.resolving import Resolver
 from xds_mllp.endpoint import Endpoint
@@ -98,7 +98,7 @@ def open_parts(settings: Settings, *, writer: bool = True) -> Parts:
         return "\n".join((*tolerated("registry", registry.tolerated.counts()), ""))
 
     feed = Endpoint(
-        [registry], feeds=tables.feeds(settings.tables), transactions=_hl7v2_transactions(settings, repository)
+        [registry], feeds=tabled.feeds(settings.tables), transactions=_hl7v2_transactions(settings, repository)
     )
     return Parts(store, _app(settings, actors, store, delivery, feed, [tolerances]), feed, delivery)
 
@@ -130,7 +130,7 @@ def _app(
 ) -> SoapApp:
     limits = tables.only(settings.tables, "soap")
     return SoapApp(
-        SoapEndpoint(actors, store, delivery=delivery, limits=tables.soap_limits(settings.tables)),
+        SoapEndpoint(actors, store, delivery=delivery, limits=tabled.soap_limits(settings.tables)),
         max_waiting=limits["waiting"],
         gathered=limits["gathered_mb"] * MIB,
         body_time=limits["body_time"],
@@ -144,11 +144,11 @@ def _in_front_of(url: str, settings: Settings, store: SqlStore) -> Parts:
     if settings.bridge is not None:
         raise StartError("--bridge needs the registry in this process: leave --register-at out")
     timeout = tables.only(settings.tables, "registry")["timeout"]
-    exchange = SoapExchange(url, timeout=timeout, ssl_context=tables.registry_context(settings.tables))
+    exchange = SoapExchange(url, timeout=timeout, ssl_context=tabled.registry_context(settings.tables))
     registrar = RemoteRegistrar(exchange)
     repository = DocumentRepository(store, registrar, unique_id=settings.repository_unique_id)
     delivery = _delivery(settings)
-    feed = Endpoint([], feeds=tables.feeds(settings.tables))
+    feed = Endpoint([], feeds=tabled.feeds(settings.tables))
     app = _app(settings, {Actor.DOCUMENT_REPOSITORY: repository}, store, delivery, feed)
     log.info("documents are registered at another system; no registry is served here")
     return Parts(store, app, feed, delivery, Remote(exchange, Resolver(repository, registrar)))

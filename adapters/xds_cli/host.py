@@ -12,7 +12,8 @@ import uvicorn
 
 from xds_cli.assemble import Parts
 from xds_cli.http_protocol import guarded
-from xds_cli.tables import Tables, http_limits, mllp_limits, tls_context
+from xds_cli.tabled import http_limits, mllp_limits, tls_context
+from xds_cli.tables import Tables
 from xds_mllp.server import MllpServer
 
 log = logging.getLogger("xds.serve")

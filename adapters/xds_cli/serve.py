@@ -12,11 +12,12 @@ import socket
 import sys
 from dataclasses import dataclass
 
-from xds_cli import tables
+from xds_cli import tabled
 from xds_cli.affinity import keep_to_one_core
 from xds_cli.assemble import open_parts
 from xds_cli.config import Address, Settings, StartError
 from xds_cli.host import Host, new_event_loop
+from xds_cli.tables import TableError
 
 log = logging.getLogger("xds.serve")
 
@@ -57,10 +58,10 @@ def run(settings: Settings) -> None:
 def _check(settings: Settings) -> None:
     """What would fail later, and in every worker."""
     try:
-        tables.tls_context(settings.tables)
-        tables.registry_context(settings.tables)
-        tables.feeds(settings.tables)
-    except tables.TableError as error:
+        tabled.tls_context(settings.tables)
+        tabled.registry_context(settings.tables)
+        tabled.feeds(settings.tables)
+    except TableError as error:
         raise StartError(str(error)) from None
 
 

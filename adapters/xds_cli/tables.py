@@ -1,26 +1,19 @@
 """The tables of the configuration file: settings that come in groups, one table per concern.
 
 They stand in the file only; the options of ``config`` are for what everybody sets. Adding a column is one row in
-:data:`TABLES` and one argument where the table is read at the end of this module.
+:data:`TABLES` and one argument in ``xds_cli.tabled``, which makes of a table what it is for.
 """
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from xds.datatypes.hl7 import HD
 from xds.datatypes.ids import is_oid
-from xds.hl7v2.feeds import Feed, Feeds
-from xds_cli.http_protocol import HttpLimits
-from xds_cli.tls import CertificateError, client_context, server_context
+from xds.hl7v2.feeds import Feed
 from xds_cli.words import nearest
-from xds_mllp.server import Limits as MllpLimits
-from xds_soap.limits import MIB
-from xds_soap.limits import Limits as SoapLimits
 
 Values = dict[str, str]
 Tables = dict[str, list[Values]]  # as they stand in the file, every value as text
@@ -115,8 +108,6 @@ def _one_of(*choices: str) -> Callable[[str], str]:
 
 # --------------------------------------------------------------------------- the tables
 
-_SOAP: Final = SoapLimits()
-_MLLP: Final = MllpLimits()
 
 TABLES: Final = (
     Table(
@@ -143,9 +134,9 @@ TABLES: Final = (
         "soap",
         "limits of the SOAP listener",
         (
-            Column("request_mb", _count, str(_SOAP.request // MIB), "a whole request, after decompression"),
-            Column("envelope_mb", _count, str(_SOAP.envelope // MIB), "its XML"),
-            Column("parts", _count, str(_SOAP.parts), "parts of one MTOM package"),
+            Column("request_mb", _count, "4096", "a whole request, after decompression"),
+            Column("envelope_mb", _count, "16", "its XML"),
+            Column("parts", _count, "1000", "parts of one MTOM package"),
             Column("header_time", _seconds, "20", "seconds for the request line and headers"),
             Column("body_time", _seconds, "30", "seconds without a byte of the request, then it is given up"),
             Column("send_time", _seconds, "60", "seconds in which a client takes nothing of its answer"),
@@ -159,13 +150,11 @@ TABLES: Final = (
         "hl7v2",
         "limits of the MLLP listener",
         (
-            Column("message_mb", _count, str(_MLLP.message_size // MIB), "a message; a larger one is answered AR"),
-            Column("connections", _count, str(_MLLP.connections), "connections at a time; one more is closed"),
-            Column("queued", _count, str(_MLLP.queued_messages), "messages of a connection that wait for their answer"),
-            Column("idle_time", _seconds, f"{_MLLP.idle_time:g}", "seconds a connection may be silent"),
-            Column(
-                "read_time", _seconds, f"{_MLLP.read_time:g}", "seconds from the first to the last byte of a message"
-            ),
+            Column("message_mb", _count, "16", "a message; a larger one is answered AR"),
+            Column("connections", _count, "1000", "connections at a time; one more is closed"),
+            Column("queued", _count, "32", "messages of a connection that wait for their answer"),
+            Column("idle_time", _seconds, "3600", "seconds a connection may be silent"),
+            Column("read_time", _seconds, "60", "seconds from the first to the last byte of a message"),
         ),
     ),
     Table(
@@ -256,78 +245,3 @@ def only(tables: Tables, key: str) -> dict[str, Any]:
     """The one row of a table; its defaults when it is not there."""
     found = rows(tables, key)
     return found[0] if found else _read(BY_KEY[key], {})
-
-
-# --------------------------------------------------------------------------- what they are for
-
-
-def feeds(tables: Tables) -> Feeds:
-    """``[[feed]]``."""
-    return Feeds([_feed(row) for row in rows(tables, "feed")])
-
-
-def _feed(row: Mapping[str, Any]) -> Feed:
-    oid, namespace = row["assigning_authority"], row["namespace"]
-    if namespace and not oid:
-        raise TableError("[[feed]] namespace needs assigning_authority, the OID of the same authority")
-    return Feed(
-        application=row["application"],
-        facility=row["facility"],
-        default_charsets=row["charsets"],
-        undecodable=row["undecodable"],
-        strict=row["strict"],
-        unknown_triggers=row["unknown_triggers"],
-        acknowledgement=row["acknowledgement"],
-        assigning_authority=HD(namespace or "", oid, "ISO") if oid else None,
-    )
-
-
-def mllp_limits(tables: Tables) -> MllpLimits:
-    """``[hl7v2]``."""
-    row = only(tables, "hl7v2")
-    return MllpLimits(
-        connections=row["connections"],
-        message_size=row["message_mb"] * MIB,
-        queued_messages=row["queued"],
-        idle_time=row["idle_time"],
-        read_time=row["read_time"],
-    )
-
-
-def soap_limits(tables: Tables) -> SoapLimits:
-    """``[soap]``: what one request may be."""
-    row = only(tables, "soap")
-    return SoapLimits(request=row["request_mb"] * MIB, envelope=row["envelope_mb"] * MIB, parts=row["parts"])
-
-
-def http_limits(tables: Tables) -> HttpLimits:
-    """``[soap]``: what one connection may take."""
-    row = only(tables, "soap")
-    return HttpLimits(
-        header_time=row["header_time"],
-        send_time=row["send_time"],
-        idle_time=row["idle_time"],
-        connections=row["connections"],
-    )
-
-
-def tls_context(tables: Tables) -> ssl.SSLContext | None:
-    """``[tls]``; None without it. Raises TableError for files that are no certificates."""
-    if not tables.get("tls"):
-        return None
-    row = only(tables, "tls")
-    if row["certificate"] is None or row["key"] is None:
-        raise TableError("[tls] needs certificate and key")
-    try:
-        return server_context(row["certificate"], row["key"], row["client_ca"], row["minimum_version"])
-    except CertificateError as error:
-        raise TableError(f"[tls] {error}") from None
-
-
-def registry_context(tables: Tables) -> ssl.SSLContext | None:
-    """``[registry]``; None without files. Raises TableError for files that are no certificates."""
-    row = only(tables, "registry")
-    try:
-        return client_context(row["ca"], row["certificate"], row["key"])
-    except CertificateError as error:
-        raise TableError(f"[registry] {error}") from None

@@ -10,7 +10,7 @@ import pytest
 import trustme
 
 from xds.datatypes.hl7 import HD
-from xds_cli import tables
+from xds_cli import tabled, tables
 from xds_cli.config import ConfigError, Settings, load_settings, settings_from_json, settings_to_json
 
 
@@ -38,7 +38,7 @@ charsets = "utf-8"
 
 
 def test_feeds_are_found_by_their_names(tmp_path: Path) -> None:
-    feeds = tables.feeds(load(tmp_path, FEEDS).tables)
+    feeds = tabled.feeds(load(tmp_path, FEEDS).tables)
     lab, anybody = feeds.of("LAB", "EAST"), feeds.of("LAB", "WEST")
     assert lab.default_charsets == ("gb18030", "iso8859-1")
     assert (lab.undecodable, lab.strict, lab.unknown_triggers, lab.acknowledgement) == (
@@ -53,12 +53,12 @@ def test_feeds_are_found_by_their_names(tmp_path: Path) -> None:
 
 def test_without_tables_the_defaults_are_those_of_the_parts() -> None:
     nothing = load_settings({}, environ={}).tables
-    assert tables.feeds(nothing).of("A", "B").default_charsets == ("utf-8", "iso8859-1")
-    assert tables.mllp_limits(nothing) == tables.MllpLimits()
-    assert tables.soap_limits(nothing) == tables.SoapLimits()
-    assert tables.http_limits(nothing) == tables.HttpLimits()
-    assert tables.tls_context(nothing) is None
-    assert tables.registry_context(nothing) is None
+    assert tabled.feeds(nothing).of("A", "B").default_charsets == ("utf-8", "iso8859-1")
+    assert tabled.mllp_limits(nothing) == tabled.MllpLimits()
+    assert tabled.soap_limits(nothing) == tabled.SoapLimits()
+    assert tabled.http_limits(nothing) == tabled.HttpLimits()
+    assert tabled.tls_context(nothing) is None
+    assert tabled.registry_context(nothing) is None
 
 
 def test_limits(tmp_path: Path) -> None:
@@ -67,9 +67,9 @@ def test_limits(tmp_path: Path) -> None:
         "[soap]\nrequest_mb = 10\nenvelope_mb = 2\nparts = 7\nheader_time = 1.5\nconnections = 9\n"
         "[hl7v2]\nmessage_mb = 3\nidle_time = 4\n",
     ).tables
-    assert (tables.soap_limits(found).request, tables.soap_limits(found).parts) == (10 * 2**20, 7)
-    assert (tables.http_limits(found).header_time, tables.http_limits(found).connections) == (1.5, 9)
-    assert (tables.mllp_limits(found).message_size, tables.mllp_limits(found).idle_time) == (3 * 2**20, 4.0)
+    assert (tabled.soap_limits(found).request, tabled.soap_limits(found).parts) == (10 * 2**20, 7)
+    assert (tabled.http_limits(found).header_time, tabled.http_limits(found).connections) == (1.5, 9)
+    assert (tabled.mllp_limits(found).message_size, tabled.mllp_limits(found).idle_time) == (3 * 2**20, 4.0)
 
 
 def test_tables_travel_to_a_worker(tmp_path: Path) -> None:
@@ -103,7 +103,7 @@ def test_what_cannot_be_used_is_named_with_a_hint(tmp_path: Path, text: str, wor
 
 def test_a_namespace_needs_its_oid(tmp_path: Path) -> None:
     with pytest.raises(tables.TableError, match="needs assigning_authority"):
-        tables.feeds(load(tmp_path, '[[feed]]\nnamespace = "EAST"').tables)
+        tabled.feeds(load(tmp_path, '[[feed]]\nnamespace = "EAST"').tables)
 
 
 def test_tls(tmp_path: Path) -> None:
@@ -113,14 +113,14 @@ def test_tls(tmp_path: Path) -> None:
     leaf.cert_chain_pems[0].write_to_path(tmp_path / "cert.pem")
     ca.cert_pem.write_to_path(tmp_path / "ca.pem")
     text = f'[tls]\ncertificate = "{tmp_path}/cert.pem"\nkey = "{tmp_path}/key.pem"\n'
-    context = tables.tls_context(load(tmp_path, text + 'minimum_version = "1.3"').tables)
+    context = tabled.tls_context(load(tmp_path, text + 'minimum_version = "1.3"').tables)
     assert context is not None
     assert (context.minimum_version, context.verify_mode) == (ssl.TLSVersion.TLSv1_3, ssl.CERT_NONE)
-    context = tables.tls_context(load(tmp_path, text + f'client_ca = "{tmp_path}/ca.pem"').tables)
+    context = tabled.tls_context(load(tmp_path, text + f'client_ca = "{tmp_path}/ca.pem"').tables)
     assert context is not None
     assert context.verify_mode is ssl.CERT_REQUIRED
     with pytest.raises(tables.TableError, match="needs certificate and key"):
-        tables.tls_context(load(tmp_path, f'[tls]\ncertificate = "{tmp_path}/cert.pem"').tables)
+        tabled.tls_context(load(tmp_path, f'[tls]\ncertificate = "{tmp_path}/cert.pem"').tables)
     swapped = f'[tls]\ncertificate = "{tmp_path}/key.pem"\nkey = "{tmp_path}/cert.pem"\n'
     with pytest.raises(tables.TableError, match="cannot be used"):
-        tables.tls_context(load(tmp_path, swapped).tables)
+        tabled.tls_context(load(tmp_path, swapped).tables)

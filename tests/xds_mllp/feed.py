@@ -16,7 +16,7 @@ def adt(
     identifier = wire(patient) if patient else ""
     return (
         f"MSH|^~\\&|HIS|H01|REG|XDS|20260101120000||ADT^{trigger}|{control_id}|P|{version}\r"
-        f"EVN|{trigger}|20260101120000\rPID|||{identifier}||Name^Given||19700101|M\rPV1|1|N\r{more}"
+        f"EVN|{trigger}|20260101120000\rPID|||{identifier}||Wohlfahrt^Kunigunde||19700101|M\rPV1|1|N\r{more}"
     ).encode()
 
 

@@ -49,7 +49,7 @@ BLOCKS: dict[str, tuple[bytes, tuple[bytes, ...]]] = {
     "a separator that is CR": (frame(b"MSH\r^~\\&\rHIS"), (b"MSA|AR", b"MSA|AE")),
     "all delimiters alike": (frame(b"MSH|||||HIS|H01|R|X|2026||ADT^A01|1|P|2.5\rPID|||1"), (b"MSA|A",)),
     "no PID": (frame(HEAD + b"\rEVN|A01|20260101\r"), (b"MSA|AE|X1", b"MSA|AR|X1")),
-    "no PID-3": (frame(HEAD + b"\rEVN|A01|20260101\rPID|1||||Name\rPV1|1|N\r"), (b"MSA|AE|X1",)),
+    "no PID-3": (frame(HEAD + b"\rEVN|A01|20260101\rPID|1||||Wohlfahrt\rPV1|1|N\r"), (b"MSA|AE|X1",)),
     "every byte": (frame(bytes(n for n in range(256) if n not in (0x0B, 0x1C))), (b"MSA|A",)),
     "NUL bytes": (frame(HEAD + b"\rPID|||" + b"\0" * 100_000), (b"MSA|A",)),
     "binary": (frame(random.Random(1).randbytes(200_000).replace(b"\x1c", b"").replace(b"\x0b", b"")), (b"MSA|A",)),

@@ -110,7 +110,7 @@ def test_a_one_shot_sender_may_close_its_side_before_the_answer(address: tuple[s
         (frame(b""), [("AR", "")]),
         (frame(bytes(b for b in range(256) if b not in b"\x0b\x1c")), [("AR", "")]),
         (frame(adt("")), [("AE", "C1")]),
-        (frame(adt(version="2.5||||||UNICODE UTF-8").replace(b"Name", b"\xd5\xc5")), [("AE", "C1")]),
+        (frame(adt(version="2.5||||||UNICODE UTF-8").replace(b"Wohlfahrt", b"\xd5\xc5")), [("AE", "C1")]),
         (frame(adt(more="NTE|1||" + "x" * 200_000)), [("AR", "C1")]),
         (adt() + b"\x1c\r", []),  # no start
         (b"\x0b" + adt(), []),  # no end

@@ -263,7 +263,7 @@ def test_other_delimiters_are_read_from_the_message() -> None:
 
 
 def test_nothing_of_the_patient_is_in_representations() -> None:
-    read = parse(adt("PID|||1||Secret^Name").encode())
+    read = parse(adt("PID|||1||Secret^Wohlfahrt").encode())
     shown = repr([read, read["PID"], read["PID"][5], *read["PID"][5].repetitions])
     assert "Secret" not in shown
 

@@ -8,7 +8,7 @@ from xds.hl7v2.strict import validate
 GOOD = (
     "MSH|^~\\&|HIS|H01|REG|XDS|20260101120000||ADT^A01^ADT_A01|C1|P|{version}\r"
     "EVN|A01|20260101120000\r"
-    "PID|1||1^^^A&1.2.3&ISO||Name^Given||19700101|M\r"
+    "PID|1||1^^^A&1.2.3&ISO||Wohlfahrt^Kunigunde||19700101|M\r"
     "PV1|1|N\r"
 )
 

@@ -1,0 +1,88 @@
+"""What the tables of the configuration file are for: feeds, limits, TLS. See ``xds_cli.tables`` for their keys."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Mapping
+from typing import Any
+
+from xds.datatypes.hl7 import HD
+from xds.hl7v2.feeds import Feed, Feeds
+from xds_cli.http_protocol import HttpLimits
+from xds_cli.tables import TableError, Tables, only, rows
+from xds_cli.tls import CertificateError, client_context, server_context
+from xds_mllp.server import Limits as MllpLimits
+from xds_soap.limits import MIB
+from xds_soap.limits import Limits as SoapLimits
+
+
+def feeds(tables: Tables) -> Feeds:
+    """``[[feed]]``."""
+    return Feeds([_feed(row) for row in rows(tables, "feed")])
+
+
+def _feed(row: Mapping[str, Any]) -> Feed:
+    oid, namespace = row["assigning_authority"], row["namespace"]
+    if namespace and not oid:
+        raise TableError("[[feed]] namespace needs assigning_authority, the OID of the same authority")
+    return Feed(
+        application=row["application"],
+        facility=row["facility"],
+        default_charsets=row["charsets"],
+        undecodable=row["undecodable"],
+        strict=row["strict"],
+        unknown_triggers=row["unknown_triggers"],
+        acknowledgement=row["acknowledgement"],
+        assigning_authority=HD(namespace or "", oid, "ISO") if oid else None,
+    )
+
+
+def mllp_limits(tables: Tables) -> MllpLimits:
+    """``[hl7v2]``."""
+    row = only(tables, "hl7v2")
+    return MllpLimits(
+        connections=row["connections"],
+        message_size=row["message_mb"] * MIB,
+        queued_messages=row["queued"],
+        idle_time=row["idle_time"],
+        read_time=row["read_time"],
+    )
+
+
+def soap_limits(tables: Tables) -> SoapLimits:
+    """``[soap]``: what one request may be."""
+    row = only(tables, "soap")
+    return SoapLimits(request=row["request_mb"] * MIB, envelope=row["envelope_mb"] * MIB, parts=row["parts"])
+
+
+def http_limits(tables: Tables) -> HttpLimits:
+    """``[soap]``: what one connection may take."""
+    row = only(tables, "soap")
+    return HttpLimits(
+        header_time=row["header_time"],
+        send_time=row["send_time"],
+        idle_time=row["idle_time"],
+        connections=row["connections"],
+    )
+
+
+def tls_context(tables: Tables) -> ssl.SSLContext | None:
+    """``[tls]``; None without it. Raises TableError for files that are no certificates."""
+    if not tables.get("tls"):
+        return None
+    row = only(tables, "tls")
+    if row["certificate"] is None or row["key"] is None:
+        raise TableError("[tls] needs certificate and key")
+    try:
+        return server_context(row["certificate"], row["key"], row["client_ca"], row["minimum_version"])
+    except CertificateError as error:
+        raise TableError(f"[tls] {error}") from None
+
+
+def registry_context(tables: Tables) -> ssl.SSLContext | None:
+    """``[registry]``; None without files. Raises TableError for files that are no certificates."""
+    row = only(tables, "registry")
+    try:
+        return client_context(row["ca"], row["certificate"], row["key"])
+    except CertificateError as error:
+        raise TableError(f"[registry] {error}") from None
