@@ -17,11 +17,11 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Final
 
-from xds.datatypes.ids import is_home_community_id, is_oid
+from xds.datatypes.ids import is_home_community_id
 from xds_cli.tables import BY_KEY as TABLES
 from xds_cli.tables import TableError, Tables, from_toml
 from xds_cli.tls import CLIENT_VARIABLES
-from xds_cli.words import nearest
+from xds_cli.words import count, nearest, oid, one_of
 
 
 class ConfigError(Exception):
@@ -77,18 +77,6 @@ def _address(text: str) -> Address:
     return Address(host.removeprefix("[").removesuffix("]") or "127.0.0.1", int(port))
 
 
-def _count(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or int(text) < 1:
-        raise ValueError("write a whole number from 1")
-    return int(text)
-
-
-def _oid(text: str) -> str:
-    if not is_oid(text):
-        raise ValueError("write an OID of at most 64 characters, for example 1.3.6.1.4.1.21367.13.20.1000")
-    return text
-
-
 def _home_community_id(text: str) -> str:
     # ITI TF-3, 4.2.3.2.12: homeCommunityId is an OID in URN form
     if not is_home_community_id(text):
@@ -132,15 +120,6 @@ def _hosts(text: str) -> tuple[str, ...]:
     return () if hosts == ("none",) else hosts
 
 
-def _one_of(*choices: str) -> Callable[[str], str]:
-    def read(text: str) -> str:
-        if text not in choices:
-            raise ValueError(f"choose one of {', '.join(choices)}{nearest(text, choices)}")
-        return text
-
-    return read
-
-
 # --------------------------------------------------------------------------- the table
 
 
@@ -169,10 +148,10 @@ OPTIONS: Final = (
     Option("documents", _folder, None, "large documents: a folder; without it: in the data folder", "URL"),
     Option("http", _address, "127.0.0.1:8080", "listener for SOAP; port 0 takes a free one", "HOST:PORT"),
     Option("mllp", _address, "127.0.0.1:2575", "listener for HL7 v2; port 0 takes a free one", "HOST:PORT"),
-    Option("workers", _count, "1", "processes that share the listeners", "N"),
+    Option("workers", count, "1", "processes that share the listeners", "N"),
     Option(
         "affinity",
-        _one_of("core", "none"),
+        one_of("core", "none"),
         "core",
         "core: each process keeps to one processor core, which saves CPU; none: the system decides",
         "core|none",
@@ -180,21 +159,21 @@ OPTIONS: Final = (
     Option("codes", _path, None, "code table of the affinity domain (TOML or codes.xml); without it: any code", "FILE"),
     Option(
         "patients",
-        _one_of("known", "any"),
+        one_of("known", "any"),
         "known",
         "known: only announced patients may have documents; any: all may",
         "known|any",
     ),
     Option(
         "matching",
-        _one_of("off", "ids", "generic", "cn"),
+        one_of("off", "ids", "generic", "cn"),
         "ids",
         "how the PIX manager recognises people on its own",
         "off|ids|generic|cn",
     ),
     Option(
         "domain",
-        _oid,
+        oid,
         "1.3.6.1.4.1.21367.13.20.1000",
         "assigning authority of the patient ids of the affinity domain",
         "OID",
@@ -206,7 +185,7 @@ OPTIONS: Final = (
         "put on every object of a query's answer; without it: none",
         "URN",
     ),
-    Option("repository_unique_id", _oid, "1.3.6.1.4.1.21367.2026.1.1", "repositoryUniqueId of the repository", "OID"),
+    Option("repository_unique_id", oid, "1.3.6.1.4.1.21367.2026.1.1", "repositoryUniqueId of the repository", "OID"),
     Option(
         "reply_to",
         _hosts,
@@ -214,7 +193,7 @@ OPTIONS: Final = (
         "hosts asynchronous answers may go to: names, *.patterns, same-host (where the request came from), none",
         "HOST,…",
     ),
-    Option("max_results", _count, "10000", "a query that finds more objects is refused with XDSTooManyResults", "N"),
+    Option("max_results", count, "10000", "a query that finds more objects is refused with XDSTooManyResults", "N"),
     Option(
         "register_at",
         _endpoint,

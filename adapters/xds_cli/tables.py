@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from xds.datatypes.ids import is_oid
 from xds.hl7v2.feeds import Feed
-from xds_cli.words import nearest
+from xds_cli.words import count, nearest, oid, one_of
 
 Values = dict[str, str]
 Tables = dict[str, list[Values]]  # as they stand in the file, every value as text
@@ -52,12 +51,6 @@ def _flag(text: str) -> bool:
     return text == "true"
 
 
-def _count(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or int(text) < 1:
-        raise ValueError("write a whole number from 1")
-    return int(text)
-
-
 def _seconds(text: str) -> float:
     try:
         value = float(text)
@@ -72,12 +65,6 @@ def _file(text: str) -> Path:
     if not Path(text).is_file():
         raise ValueError("name a file that is there")
     return Path(text)
-
-
-def _oid(text: str) -> str:
-    if not is_oid(text):
-        raise ValueError("write an OID, for example 1.2.156.112700.1")
-    return text
 
 
 def _text(text: str) -> str:
@@ -97,15 +84,6 @@ def _charsets(text: str) -> tuple[str, ...]:
     return names
 
 
-def _one_of(*choices: str) -> Callable[[str], str]:
-    def read(text: str) -> str:
-        if text not in choices:
-            raise ValueError(f"choose one of {', '.join(choices)}{nearest(text, choices)}")
-        return text
-
-    return read
-
-
 # --------------------------------------------------------------------------- the tables
 
 
@@ -117,7 +95,7 @@ TABLES: Final = (
             Column("certificate", _file, None, "PEM file: our certificate, then those that vouch for it"),
             Column("key", _file, None, "PEM file: the private key of the certificate, without a password"),
             Column("client_ca", _file, None, "PEM file: who vouches for clients; with it, clients need a certificate"),
-            Column("minimum_version", _one_of("1.2", "1.3"), "1.2", "the oldest version of TLS that is spoken"),
+            Column("minimum_version", one_of("1.2", "1.3"), "1.2", "the oldest version of TLS that is spoken"),
         ),
     ),
     Table(
@@ -134,25 +112,25 @@ TABLES: Final = (
         "soap",
         "limits of the SOAP listener",
         (
-            Column("request_mb", _count, "4096", "a whole request, after decompression"),
-            Column("envelope_mb", _count, "16", "its XML"),
-            Column("parts", _count, "1000", "parts of one MTOM package"),
+            Column("request_mb", count, "4096", "a whole request, after decompression"),
+            Column("envelope_mb", count, "16", "its XML"),
+            Column("parts", count, "1000", "parts of one MTOM package"),
             Column("header_time", _seconds, "20", "seconds for the request line and headers"),
             Column("body_time", _seconds, "30", "seconds without a byte of the request, then it is given up"),
             Column("send_time", _seconds, "60", "seconds in which a client takes nothing of its answer"),
             Column("idle_time", _seconds, "75", "seconds a connection may wait for its next request"),
-            Column("waiting", _count, "1000", "requests in progress; one more is answered 503"),
-            Column("gathered_mb", _count, "256", "memory for requests that are being received; then 503"),
-            Column("connections", _count, "2000", "connections at a time; one more is answered 503"),
+            Column("waiting", count, "1000", "requests in progress; one more is answered 503"),
+            Column("gathered_mb", count, "256", "memory for requests that are being received; then 503"),
+            Column("connections", count, "2000", "connections at a time; one more is answered 503"),
         ),
     ),
     Table(
         "hl7v2",
         "limits of the MLLP listener",
         (
-            Column("message_mb", _count, "16", "a message; a larger one is answered AR"),
-            Column("connections", _count, "1000", "connections at a time; one more is closed"),
-            Column("queued", _count, "32", "messages of a connection that wait for their answer"),
+            Column("message_mb", count, "16", "a message; a larger one is answered AR"),
+            Column("connections", count, "1000", "connections at a time; one more is closed"),
+            Column("queued", count, "32", "messages of a connection that wait for their answer"),
             Column("idle_time", _seconds, "3600", "seconds a connection may be silent"),
             Column("read_time", _seconds, "60", "seconds from the first to the last byte of a message"),
         ),
@@ -166,24 +144,24 @@ TABLES: Final = (
             Column("charsets", _charsets, "utf-8,latin-1", "tried in turn when MSH-18 is empty"),
             Column(
                 "undecodable",
-                _one_of("reject", "replace"),
+                one_of("reject", "replace"),
                 "reject",
                 "bytes that are not in the character set: refuse the message, or read U+FFFD",
             ),
             Column("strict", _flag, "false", "hold messages against the structure of their version"),
             Column(
                 "unknown_triggers",
-                _one_of("accept", "reject"),
+                one_of("accept", "reject"),
                 "accept",
                 "ADT events that nobody here acts on: acknowledge them, or AR",
             ),
             Column(
                 "acknowledgement",
-                _one_of("auto", "original", "enhanced"),
+                one_of("auto", "original", "enhanced"),
                 "auto",
                 "mode of acknowledgement; auto: as MSH-15 and MSH-16 say",
             ),
-            Column("assigning_authority", _oid, None, "OID for identifiers that are sent without an authority"),
+            Column("assigning_authority", oid, None, "OID for identifiers that are sent without an authority"),
             Column("namespace", _text, None, "the name of that authority in CX-4.1"),
         ),
         many=True,

@@ -42,7 +42,7 @@ from xds.hl7v2.segments import Header, read_header, salvage_header
 from xds.ports import Clock
 from xds.transactions.base import Hl7v2Request, Hl7v2Transaction
 from xds.transactions.hl7v2 import HL7V2_TRANSACTIONS
-from xds.vocab.errors import ErrorCode
+from xds.vocab.errors import TRY_AGAIN, ErrorCode
 from xds.vocab.hl7 import PROCESSING_IDS, AckCode, Hl7ErrorCode
 from xds_mllp.framing import Broken
 
@@ -53,15 +53,6 @@ Answer = tuple[bytes, ...]
 _VERSION: Final = re.compile(r"2(\.\d{1,2}){0,3}")
 _TRIGGER: Final = re.compile(r"[A-Z][A-Z0-9]{2}")
 _PROCESSING: Final = frozenset({*PROCESSING_IDS, ""})
-_TRY_AGAIN: Final = frozenset(
-    {
-        ErrorCode.REGISTRY_BUSY,
-        ErrorCode.REPOSITORY_BUSY,
-        ErrorCode.REGISTRY_OUT_OF_RESOURCES,
-        ErrorCode.REPOSITORY_OUT_OF_RESOURCES,
-        ErrorCode.REGISTRY_NOT_AVAILABLE,
-    }
-)
 # messages that tell something: who sends them goes on when they are acknowledged without effect
 _NOTIFICATIONS: Final = frozenset({"ADT", "MDM", "ORU"})
 # answering an acknowledgement would start a conversation without end (HL7 2.9.2)
@@ -276,7 +267,7 @@ def _explain(error: BaseException, at_least: AckCode | None = None) -> tuple[Ack
     if isinstance(error, RequestRejected):
         if error.code is ErrorCode.UNKNOWN_PATIENT_ID:
             return AckCode.AE, (Hl7Error(Hl7ErrorCode.UNKNOWN_KEY_IDENTIFIER),)
-        code = AckCode.AR if error.code in _TRY_AGAIN else AckCode.AE
+        code = AckCode.AR if error.code in TRY_AGAIN else AckCode.AE
         return code, (Hl7Error(Hl7ErrorCode.APPLICATION_INTERNAL_ERROR, text=str(error)),)
     if isinstance(error, UnsupportedMessage):
         return AckCode.AR, (Hl7Error(Hl7ErrorCode.UNSUPPORTED_EVENT_CODE, Location("MSH", 1, 9, 1, 2), str(error)),)

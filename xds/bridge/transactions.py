@@ -16,18 +16,9 @@ from xds.metadata.submission import appends, replaces
 from xds.transactions.base import Hl7v2, Hl7v2Transaction
 from xds.vocab.actors import Actor
 from xds.vocab.ebrim import AssociationType, ObjectKind
-from xds.vocab.errors import ErrorCode
+from xds.vocab.errors import TRY_AGAIN, ErrorCode
 from xds.vocab.hl7 import AckCode, Hl7ErrorCode
 
-_TRY_AGAIN: Final = frozenset(
-    {
-        ErrorCode.REGISTRY_BUSY,
-        ErrorCode.REPOSITORY_BUSY,
-        ErrorCode.REGISTRY_OUT_OF_RESOURCES,
-        ErrorCode.REPOSITORY_OUT_OF_RESOURCES,
-        ErrorCode.REGISTRY_NOT_AVAILABLE,
-    }
-)
 # where the cause of an error stands in the message, when that can be told
 _PLACES: Final = {
     ErrorCode.UNKNOWN_PATIENT_ID: Location("PID", 1, 3),
@@ -100,7 +91,7 @@ def _watched(answer: Future[Any]) -> Future[Any]:
 def _explained(error: RequestRejected | PeerRejected) -> Hl7Rejected:
     """One ERR for each RegistryError: its code, and the context where that quotes nothing of the patient."""
     errors = [_error(one) for one in error.errors] or [Hl7Error(Hl7ErrorCode.APPLICATION_INTERNAL_ERROR)]
-    again = any(one.code in _TRY_AGAIN for one in error.errors)
+    again = any(one.code in TRY_AGAIN for one in error.errors)
     return Hl7Rejected(errors, ack_code=AckCode.AR if again else AckCode.AE)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Final
 
 
 class ErrorCode(StrEnum):
@@ -55,3 +56,15 @@ class ErrorCode(StrEnum):
     REFERENCES_EXIST = "ReferencesExistException"
     UNREFERENCED_OBJECT = "XDSUnreferencedObjectException"
     REMOVE_DOCUMENTS = "XDSRemoveDocumentsError"
+
+
+#: The same request may succeed later: who refused it was in trouble, or full.
+TRY_AGAIN: Final = frozenset(
+    {
+        ErrorCode.REGISTRY_BUSY,
+        ErrorCode.REPOSITORY_BUSY,
+        ErrorCode.REGISTRY_OUT_OF_RESOURCES,
+        ErrorCode.REPOSITORY_OUT_OF_RESOURCES,
+        ErrorCode.REGISTRY_NOT_AVAILABLE,
+    }
+)
