@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import socket
 import ssl
 import subprocess
 import sys
@@ -72,6 +73,22 @@ def test_a_request_that_comes_byte_by_byte_is_put_together() -> None:
         raw.send(b"0\r\n\r\n")
         assert raw.answer()[0] == 200
     assert served.actor.seen[0].documents[0].content == b"\r\n--edg\r\n"
+
+
+def test_a_client_that_asks_before_it_sends_is_told_to_continue() -> None:
+    body = echo.envelope()
+    served = echo.served()
+    with running(SoapApp(served.endpoint)) as address, socket.create_connection(address, timeout=20) as connection:
+        connection.sendall(
+            b"POST /repository HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nConnection: close\r\n"
+            + f"Content-Type: {echo.PLAIN_TYPE}\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+        )
+        assert connection.recv(1000).startswith(b"HTTP/1.1 100 ")
+        connection.sendall(body)
+        answer = b""
+        while piece := connection.recv(65536):
+            answer += piece
+    assert answer.startswith(b"HTTP/1.1 200 ")
 
 
 def test_a_connection_carries_many_requests() -> None:
