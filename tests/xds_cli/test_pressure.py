@@ -40,6 +40,14 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         yield server
 
 
+@pytest.fixture
+def patient_server(tmp_path: Path) -> Iterator[Running]:
+    """With the times a server has by itself: nobody is given up here."""
+    with running(tmp_path / "data") as server:
+        assert "MSA|AA" in server.feed(announcement(1))
+        yield server
+
+
 @pytest.fixture(autouse=True)
 def as_before(server: Running) -> Iterator[None]:
     """After each test: no staged file, no more threads, and a request is answered."""
@@ -227,7 +235,8 @@ def test_one_connection_too_many_is_told_to_come_again(server: Running) -> None:
     assert any(b"503 Service Unavailable" in answer and b"Retry-After: 1" in answer for answer in answers), answers
 
 
-def test_documents_before_the_envelope_are_refused_at_the_quota(server: Running) -> None:
+def test_documents_before_the_envelope_are_refused_at_the_quota(patient_server: Running) -> None:
+    server = patient_server
     early = b"--b\r\nContent-ID: <d>\r\n\r\n" + os.urandom(2 * MIB) + b"\r\n"
     late = b"--b\r\nContent-Type: application/xop+xml\r\nContent-ID: <r>\r\n\r\n<x/>\r\n--b--\r\n"
     kind = 'multipart/related; boundary="b"; type="application/xop+xml"; start="<r>"'
@@ -268,6 +277,8 @@ def test_documents_before_the_envelope_are_refused_at_the_quota(server: Running)
     assert not any(b"Success" in answer for answer in answers)
     refused = [answer for answer in answers if b"HTTP/1.1 500 " in answer or b"HTTP/1.1 503 " in answer]
     assert any(b"too much is waiting" in answer or b"cannot take work" in answer for answer in refused), answers[:3]
+    eventually(lambda: not staged(server), "staged files are left")
+    submit(server, "1.2.826.99.9", b"a good document")
 
 
 def _size(path: Path) -> int:

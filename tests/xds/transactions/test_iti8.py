@@ -46,10 +46,10 @@ def test_a_feed_says_who_what_when_and_from_whom(event: FeedEvent) -> None:
 
 
 def test_a_merge_ends_mrg_1_and_keeps_pid_3() -> None:
-    feed = decode(f"{PID}\rMRG|P0^^^&{OID}&ISO||||||OLD^NAME", trigger="A40")
+    feed = decode(f"{PID}\rMRG|P0^^^&{OID}&ISO||||||OLDHAM^NELLY", trigger="A40")
     assert feed.of_domain(OID) == (f"P1^^^&{OID}&ISO",)
     assert feed.prior_of_domain(OID) == (f"P0^^^&{OID}&ISO",)
-    assert feed.prior_names == (XPN("OLD", "NAME"),)
+    assert feed.prior_names == (XPN("OLDHAM", "NELLY"),)
 
 
 @pytest.mark.parametrize(
