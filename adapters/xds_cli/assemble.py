@@ -10,6 +10,8 @@ from pathlib import Path
 
 from xds.bridge import Bridge, LocalTarget, Mapping, MappingError, bridge_transactions
 from xds.clients.registrar import RemoteRegistrar
+from xds.datatypes.prometheus import counter
+from xds.datatypes.tolerances import ACCEPTED
 from xds.errors import StoreUnavailable
 from xds.metadata.codes import CodeTable
 from xds.ports import Reader
@@ -29,7 +31,6 @@ from xds_soap.client import SoapExchange
 from xds_soap.delivery import HttpReplyDelivery
 from xds_soap.endpoint import SoapEndpoint
 from xds_soap.limits import MIB
-from xds_soap.metrics import tolerated
 
 log = logging.getLogger("xds.serve")
 
@@ -95,7 +96,8 @@ def open_parts(settings: Settings, *, writer: bool = True) -> Parts:
     delivery = _delivery(settings)
 
     def tolerances() -> str:
-        return "\n".join((*tolerated("registry", registry.tolerated.counts()), ""))
+        lines = counter("xds_registry_tolerated_total", ACCEPTED, "what", registry.tolerated.counts())
+        return "\n".join((*lines, ""))
 
     feed = Endpoint(
         [registry], feeds=tabled.feeds(settings.tables), transactions=_hl7v2_transactions(settings, repository)

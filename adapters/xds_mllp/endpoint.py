@@ -23,6 +23,7 @@ from itertools import count
 from threading import Lock
 from typing import Any, Final
 
+from xds.datatypes.prometheus import counter
 from xds.datatypes.time import utc_now
 from xds.datatypes.tolerances import Tolerances
 from xds.errors import (
@@ -122,14 +123,10 @@ class Endpoint:
         """The counters in the Prometheus text format, version 0.0.4."""
         counts = self.counts
         codes = {code: counts.pop(code) for code in map(str, AckCode) if code in counts}
-        lines = [
-            "# HELP xds_hl7v2_answers_total Acknowledgements of HL7 v2 messages by MSA-1.",
-            "# TYPE xds_hl7v2_answers_total counter",
-            *(f'xds_hl7v2_answers_total{{code="{code}"}} {number}' for code, number in sorted(codes.items())),
-            "# HELP xds_hl7v2_tolerated_total What was not as agreed, and how often.",
-            "# TYPE xds_hl7v2_tolerated_total counter",
-            *(f'xds_hl7v2_tolerated_total{{what="{what}"}} {number}' for what, number in sorted(counts.items())),
-        ]
+        lines = (
+            *counter("xds_hl7v2_answers_total", "Acknowledgements of HL7 v2 messages by MSA-1.", "code", codes),
+            *counter("xds_hl7v2_tolerated_total", "What was not as agreed, and how often.", "what", counts),
+        )
         return "\n".join(lines) + "\n"
 
     def respond(self, data: bytes, *, timeout: float | None = None) -> Answer:

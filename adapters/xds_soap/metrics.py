@@ -8,10 +8,11 @@ from __future__ import annotations
 import logging
 import threading
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Final
 
-from xds.datatypes.tolerances import Tolerances
+from xds.datatypes.prometheus import counter
+from xds.datatypes.tolerances import ACCEPTED, Tolerances
 
 BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)  # seconds
 
@@ -53,7 +54,7 @@ class Metrics:
         yield "# TYPE xds_soap_requests_total counter"
         for (transaction, outcome), number in sorted(self._requests.items()):
             yield f'xds_soap_requests_total{{transaction="{transaction}",outcome="{outcome}"}} {number}'
-        yield from tolerated("soap", self.tolerances.counts())
+        yield from counter("xds_soap_tolerated_total", ACCEPTED, "what", self.tolerances.counts())
         yield "# HELP xds_soap_request_seconds Time from the end of the request to the start of the answer."
         yield "# TYPE xds_soap_request_seconds histogram"
         for transaction, buckets in sorted(self._buckets.items()):
@@ -63,11 +64,3 @@ class Metrics:
                 yield f'xds_soap_request_seconds_bucket{{transaction="{transaction}",le="{bound}"}} {total}'
             yield f'xds_soap_request_seconds_sum{{transaction="{transaction}"}} {self._seconds[transaction]:.6f}'
             yield f'xds_soap_request_seconds_count{{transaction="{transaction}"}} {total}'
-
-
-def tolerated(name: str, counts: Mapping[str, int]) -> Iterator[str]:
-    """The lines of ``xds_NAME_tolerated_total``."""
-    yield f"# HELP xds_{name}_tolerated_total Departures from the specification that were accepted."
-    yield f"# TYPE xds_{name}_tolerated_total counter"
-    for what, number in sorted(counts.items()):
-        yield f'xds_{name}_tolerated_total{{what="{what}"}} {number}'

@@ -10,6 +10,10 @@ import logging
 from collections import Counter
 from collections.abc import Iterable
 from threading import Lock
+from typing import Final
+
+#: What the counters of tolerances mean, for those who watch them.
+ACCEPTED: Final = "Departures from the specification that were accepted."
 
 
 class Tolerances:
