@@ -21,13 +21,11 @@ def exchange(
     on_received: Callable[[int], None] = unwatched,
 ) -> SoapExchange:
     """A SOAP client for ``url`` with the certificates of the environment; raises WrongInput."""
-    if urlsplit(url).scheme != "https":
-        inner = httpx.HTTPTransport(trust_env=False)
-    else:
-        try:
-            inner = httpx.HTTPTransport(trust_env=False, verify=from_environment())
-        except CertificateError as error:
-            raise WrongInput(str(error)) from None
+    try:
+        verify = from_environment() if urlsplit(url).scheme == "https" else True
+    except CertificateError as error:
+        raise WrongInput(str(error)) from None
+    inner = httpx.HTTPTransport(trust_env=False, verify=verify)
     return SoapExchange(
         url, timeout=timeout, transport=CountingTransport(inner, on_sent=on_sent, on_received=on_received)
     )

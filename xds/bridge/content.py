@@ -101,10 +101,9 @@ def _plain(lines: Sequence[tuple[int, Segment]]) -> Content:
 def _encapsulated(observation: Segment, number: int) -> Content:
     """ED: source application ^ type of data ^ subtype ^ encoding ^ data."""
     value = observation[5]
-    kind, subtype, encoding, text = (value[component] for component in (2, 3, 4, 5))
-    if "&" in value.components[4] if len(value.components) > 4 else False:
-        text = value.delimiters.subcomponent.join(value.subcomponents(5))
-    data = _decoded(text, encoding, number)
+    kind, subtype, encoding = value[2], value[3], value[4]
+    # the data has no subcomponents: what looks like one is data
+    data = _decoded(value.delimiters.subcomponent.join(value.subcomponents(5)), encoding, number)
     if not data:
         raise reject(Hl7ErrorCode.REQUIRED_FIELD_MISSING, Location("OBX", number, 5, 1, 5), "the document is empty")
     if len(data) > MAX_SIZE:

@@ -25,7 +25,7 @@ import hashlib
 import re
 import uuid
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any, Final
 
@@ -63,7 +63,6 @@ class Bridged:
     documents: tuple[tuple[DocumentEntry, bytes], ...]
     relation: AssociationType | None = None
     parent: str | None = None
-    parent_place: Location | None = field(default=None)
 
 
 class Bridge:
@@ -185,8 +184,7 @@ class _Reading:
             submission_time=self._time(self.message["MSH"].text(7)) or None,
             author=entries[0][0].author,
         )
-        place = Location("TXA", 1, 13) if parent else None
-        return Bridged(submission_set, tuple(entries), relation, parent, place)
+        return Bridged(submission_set, tuple(entries), relation, parent)
 
     def _entry(
         self,

@@ -20,7 +20,7 @@ from xds.vocab.errors import TRY_AGAIN, ErrorCode
 from xds.vocab.hl7 import AckCode, Hl7ErrorCode
 
 # where the cause of an error stands in the message, when that can be told
-_PLACES: Final = {
+_PLACES: Final[dict[str, Location]] = {
     ErrorCode.UNKNOWN_PATIENT_ID: Location("PID", 1, 3),
     ErrorCode.NON_IDENTICAL_HASH: Location("TXA", 1, 12),
     ErrorCode.DUPLICATE_UNIQUE_ID_IN_REGISTRY: Location("TXA", 1, 12),
@@ -65,7 +65,8 @@ def _associations(target: Target, bridged: Bridged) -> list[Association]:
         return []
     parent = target.registered(ObjectKind.DOCUMENT_ENTRY, bridged.parent)
     if parent is None:
-        raise reject(Hl7ErrorCode.UNKNOWN_KEY_IDENTIFIER, bridged.parent_place, "the parent document is not registered")
+        where = Location("TXA", 1, 13)
+        raise reject(Hl7ErrorCode.UNKNOWN_KEY_IDENTIFIER, where, "the parent document is not registered")
     relate = appends if bridged.relation is AssociationType.APND else replaces
     return [relate(entry, parent) for entry, _ in bridged.documents]
 
@@ -96,7 +97,7 @@ def _explained(error: RequestRejected | PeerRejected) -> Hl7Rejected:
 
 
 def _error(error: RegistryError) -> Hl7Error:
-    if error.code == ErrorCode.UNKNOWN_PATIENT_ID:
-        return Hl7Error(Hl7ErrorCode.UNKNOWN_KEY_IDENTIFIER, _PLACES[ErrorCode.UNKNOWN_PATIENT_ID], str(error.code))
-    place = next((place for code, place in _PLACES.items() if error.code == code), None)
+    place = _PLACES.get(error.code)
+    if error.code == ErrorCode.UNKNOWN_PATIENT_ID:  # its context is the identifier
+        return Hl7Error(Hl7ErrorCode.UNKNOWN_KEY_IDENTIFIER, place, str(error.code))
     return Hl7Error(Hl7ErrorCode.APPLICATION_INTERNAL_ERROR, place, f"{error.code}: {error.context}"[:250])

@@ -314,7 +314,7 @@ def _decode(
     data: bytes, header: bytes, separator: str, fallbacks: Sequence[str], replace: bool
 ) -> tuple[str, str, bool]:
     """The text, the codec it was read with, and whether that was a guess or a repair."""
-    charset = _declared_charset(header, separator)
+    charset = declared_charset(header, separator)
     if not charset:
         codec = "ascii"
     else:
@@ -340,7 +340,7 @@ def _decode(
     raise MalformedHl7(problem, Hl7Error(Hl7ErrorCode.DATA_TYPE_ERROR, Location("MSH", 1, 18), problem))
 
 
-def _declared_charset(header: bytes, separator: str) -> str:
+def declared_charset(header: bytes, separator: str) -> str:
     """The first repetition of MSH-18, read from bytes.
 
     Every supported set writes ASCII as ASCII, but the second byte of a Chinese character in MSH-3 may look like a

@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from xds.datatypes.hl7 import CX, HD, NOBODY, XAD, XPN, XTN
-from xds.hl7v2.er7 import NULL, Content, Field, Message, Repetition, Segment, segment
+from xds.hl7v2.er7 import NULL, Content, Field, Message, Repetition, Segment, declared_charset, segment
 from xds.hl7v2.errors import MalformedHl7
 from xds.hl7v2.escapes import STANDARD, Delimiters, delimiters
 from xds.patients.demographics import Demographics
@@ -93,13 +93,12 @@ def _is_readable(line: str) -> bool:
     """Whether the bytes of an MSH, read as Latin-1, are in the character set that its field 18 declares, and none of
     its separators is the second byte of a character there.
     """
-    fields = line.split(line[3:4] or "|", 18)
-    codec = codec_of(fields[17].partition("~")[0].strip()) if len(fields) > 17 else None
+    data, separator = line.encode("latin-1"), line[3:4]
     try:
-        decoded = line.encode("latin-1").decode(codec or "ascii")
+        decoded = data.decode(codec_of(declared_charset(data, separator)) or "ascii")
     except UnicodeDecodeError:
         return False
-    return decoded.count(line[3:4]) == line.count(line[3:4])
+    return decoded.count(separator) == line.count(separator)
 
 
 # --------------------------------------------------------------------------- data types

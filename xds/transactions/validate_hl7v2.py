@@ -58,21 +58,15 @@ def _findings(number: int, data: bytes) -> list[Hl7Finding]:
     try:
         message = parse(data)
         header = read_header(message)
-    except MalformedHl7 as error:
-        return [Hl7Finding(number, error.error)]
     except MalformedMessage as error:
-        return [Hl7Finding(number, Hl7Error(Hl7ErrorCode.DATA_TYPE_ERROR, text=str(error)))]
+        return [Hl7Finding(number, problem) for problem in _problems(error)]
     found = []
     decode = _DECODERS.get((header.message_type, header.trigger))
     if decode is not None:
         try:
             decode(Hl7v2Request(message, header, Feed()))
-        except Hl7Rejected as rejected:
-            found += [Hl7Finding(number, error) for error in rejected.errors]
-        except MalformedHl7 as error:
-            found.append(Hl7Finding(number, error.error))
-        except MalformedMessage as error:
-            found.append(Hl7Finding(number, Hl7Error(Hl7ErrorCode.DATA_TYPE_ERROR, text=str(error))))
+        except (Hl7Rejected, MalformedMessage) as error:
+            found += [Hl7Finding(number, problem) for problem in _problems(error)]
     if message.lenient:
         text = "MSH-18 does not say what the bytes are: they were tried as UTF-8, then as Latin-1"
         problem = Hl7Error(Hl7ErrorCode.DATA_TYPE_ERROR, Location("MSH", 1, 18), text)
@@ -82,3 +76,11 @@ def _findings(number: int, data: bytes) -> list[Hl7Finding]:
         if (str(fault.code), str(fault.location)) not in known:
             found.append(Hl7Finding(number, fault, tolerated=True))
     return found
+
+
+def _problems(error: Hl7Rejected | MalformedMessage) -> tuple[Hl7Error, ...]:
+    if isinstance(error, Hl7Rejected):
+        return error.errors
+    if isinstance(error, MalformedHl7):
+        return (error.error,)
+    return (Hl7Error(Hl7ErrorCode.DATA_TYPE_ERROR, text=str(error)),)
