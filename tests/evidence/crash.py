@@ -24,6 +24,7 @@ import sqlite3
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -49,13 +50,23 @@ def document(r: random.Random) -> bytes:
     return b"\r\n" + r.randbytes(size) + b"\n"
 
 
-def load(server: Server, state: Round, prefix: str, seed: int, stop: threading.Event) -> None:
+def load(
+    server: Server,
+    state: Round,
+    prefix: str,
+    seed: int,
+    stop: threading.Event,
+    *,
+    patients: int = PATIENTS,
+    note: Callable[[str], object] | None = None,
+) -> None:
+    """Submit until the server dies; ``note`` is told of each acknowledgement, and otherwise ``state``."""
     r = random.Random(seed)
     connection = server.connect(timeout=20)
     number = 0
     while not stop.is_set():
         number += 1
-        unique_id, patient, content = f"{prefix}.{number}", r.randrange(PATIENTS), document(r)
+        unique_id, patient, content = f"{prefix}.{number}", r.randrange(patients), document(r)
         with state.lock:
             state.sent[unique_id] = (patient, content)
         try:
@@ -67,7 +78,9 @@ def load(server: Server, state: Round, prefix: str, seed: int, stop: threading.E
             )
         except (OSError, http.client.HTTPException):
             return  # the server is dead: whether this one counts is not known
-        if SUCCESS in answer:
+        if SUCCESS in answer and note is not None:
+            note(unique_id)
+        elif SUCCESS in answer:
             with state.lock:
                 state.acknowledged.add(unique_id)
         elif not stop.is_set():

@@ -96,6 +96,19 @@ def rest(connection: socket.socket) -> bytes:
     return received
 
 
+def dripped(connection: socket.socket, byte: bytes, pause: float) -> bytes:
+    """Send a byte now and then until there is an answer, for at most 20 seconds."""
+    connection.settimeout(pause)
+    answer, started = b"", time.monotonic()
+    while not answer and time.monotonic() < started + 20:
+        try:
+            connection.send(byte)
+            answer = connection.recv(1000)
+        except TimeoutError:
+            continue
+    return answer
+
+
 def submit(server: Running, unique_id: str, document: bytes) -> None:
     """As a client does that comes again when it is told to."""
     body = messages.iti41(unique_id, PATIENT, document)
@@ -128,14 +141,7 @@ def test_headers_that_do_not_end_are_given_up(server: Running) -> None:
 
 def test_headers_that_come_byte_by_byte_have_no_longer(server: Running) -> None:
     with connect(server) as connection:
-        connection.settimeout(0.05)
-        answer, started = b"", time.monotonic()
-        while not answer and time.monotonic() < started + 20:
-            try:
-                connection.send(b"x")
-                answer = connection.recv(1000)
-            except TimeoutError:
-                continue
+        answer = dripped(connection, b"x", 0.05)
         assert answer.startswith((b"HTTP/1.1 408 ", b"HTTP/1.1 400 "))
 
 
@@ -161,14 +167,7 @@ def test_a_body_that_stops_is_given_up(server: Running, path: str) -> None:
 def test_a_body_that_drips_is_given_up_too(server: Running) -> None:
     with connect(server) as connection:
         connection.sendall(head("/registry", 5000))
-        connection.settimeout(0.1)
-        answer, started = b"", time.monotonic()
-        while not answer and time.monotonic() < started + 20:
-            try:
-                connection.send(b" ")
-                answer = connection.recv(1000)
-            except TimeoutError:
-                continue
+        answer = dripped(connection, b" ", 0.1)
         assert answer.startswith(b"HTTP/1.1 408 ")
 
 

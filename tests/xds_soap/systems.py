@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 
+from tests.xds_soap.hosts import running
 from xds.clients.documents import DocumentConsumer, DocumentSource
 from xds.ebxml import xml
 from xds.metadata.common import Author, Code
@@ -19,7 +20,7 @@ from xds.registry.actor import AffinityDomain, DocumentRegistry
 from xds.repository.actor import DocumentRepository
 from xds.stores import open_store
 from xds.vocab.actors import Actor
-from xds_soap import SoapEndpoint, SoapExchange, WsgiApp
+from xds_soap import SoapApp, SoapEndpoint, SoapExchange, WsgiApp
 
 AUTHORITY = "1.3.6.1.4.1.21367.13.20.1000"
 PATIENT = f"P0000001^^^&{AUTHORITY}&ISO"
@@ -62,6 +63,13 @@ def platform(folder: Path, *, patients: str = "any", **options: Any) -> Iterator
         yield Platform(store, registry, repository, SoapEndpoint(actors, store, **options))
     finally:
         store.close()
+
+
+@contextlib.contextmanager
+def served(folder: Path) -> Iterator[str]:
+    """A platform behind a real listener; gives its URL."""
+    with platform(folder) as one, running(SoapApp(one.endpoint)) as (host, port):
+        yield f"http://{host}:{port}"
 
 
 def code(value: str) -> Code:

@@ -14,9 +14,8 @@ from lxml import etree
 import xds_soap
 from tests.evidence import messages
 from tests.xds_soap import systems
-from tests.xds_soap.hosts import running
 from xds.vocab.namespaces import SOAP
-from xds_soap import SoapApp, WsgiApp
+from xds_soap import WsgiApp
 from xds_soap.wsdl import wsdl
 
 WSDL = "{http://schemas.xmlsoap.org/wsdl/}"
@@ -25,11 +24,8 @@ SOAP12 = "{http://schemas.xmlsoap.org/wsdl/soap12/}"
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with (
-        systems.platform(tmp_path_factory.mktemp("wsdl")) as platform,
-        running(SoapApp(platform.endpoint)) as (host, port),
-    ):
-        yield f"http://{host}:{port}"
+    with systems.served(tmp_path_factory.mktemp("wsdl")) as url:
+        yield url
 
 
 @pytest.fixture(scope="module")

@@ -14,9 +14,7 @@ from lxml import etree
 from zeep.exceptions import Fault, TransportError
 
 from tests.xds_soap import systems
-from tests.xds_soap.hosts import running
 from tests.xds_soap.test_wsdl import registry_objects
-from xds_soap import SoapApp
 from xds_soap.zeep import MtomTransport, SamlToken
 
 REPOSITORY = "1.3.6.1.4.1.21367.2026.1.1"
@@ -49,11 +47,8 @@ class Listening(MtomTransport):
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with (
-        systems.platform(tmp_path_factory.mktemp("zeep")) as platform,
-        running(SoapApp(platform.endpoint)) as (host, port),
-    ):
-        yield f"http://{host}:{port}"
+    with systems.served(tmp_path_factory.mktemp("zeep")) as url:
+        yield url
 
 
 def provide(client: zeep.Client, unique_id: str, document: bytes) -> Any:

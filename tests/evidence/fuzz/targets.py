@@ -22,7 +22,7 @@ from tests.evidence import messages
 from tests.evidence.fuzz import mutate
 from tests.xds_soap import systems
 from xds.ebxml import rim, rs, xml
-from xds.errors import MalformedMessage, MessageTooLarge, RequestRejected, StoreUnavailable
+from xds.errors import MalformedMessage, MessageTooLarge, StoreUnavailable
 from xds.hl7v2.batch import is_batch, read_batch
 from xds.hl7v2.er7 import parse
 from xds.hl7v2.segments import read_header
@@ -549,4 +549,3 @@ def opened(name: str) -> Target:
 
 
 NAMES = ("framing", "er7", "mime", "ebrim", "queries", "soap")
-__all__ = ["NAMES", "RequestRejected", "Target", "opened"]

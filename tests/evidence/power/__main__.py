@@ -15,12 +15,10 @@ from __future__ import annotations
 
 import argparse
 import copy
-import http.client
 import json
 import os
 import random
 import shutil
-import socket
 import subprocess
 import tempfile
 import threading
@@ -29,10 +27,9 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tests.evidence import messages
-from tests.evidence.crash import SUCCESS, Round, check, check_store, document
+from tests.evidence.crash import Round, check, check_store, load
 from tests.evidence.power.disk import Disk, Record, read_log
-from tests.evidence.server import Server, commit, machine, post
+from tests.evidence.server import Server, commit, machine
 
 ROUNDS_OF_A_RECORDING = 5
 ROUNDS_OF_A_CHAIN = 20  # then a fresh folder: creating the store is worth a power loss as well
@@ -64,39 +61,9 @@ class Notes:
 
 
 def announce(server: Server, notes: Notes) -> None:
-    host, _, port = server.mllp.rpartition(":")
-    try:
-        with socket.create_connection((host, int(port)), timeout=20) as connection:
-            for number in range(PATIENTS):
-                connection.sendall(messages.iti8(number))
-                answer = b""
-                while not answer.endswith(b"\x1c\r"):
-                    piece = connection.recv(65536)
-                    if not piece:
-                        return
-                    answer += piece
-                assert b"MSA|AA" in answer, "the feed was refused"
-                notes.acknowledged(f"patient {number}")
-    except OSError:
-        return  # the server is dead
-
-
-def load(server: Server, state: Round, notes: Notes, prefix: str, seed: int, stop: threading.Event) -> None:
-    r = random.Random(seed)
-    connection = server.connect(timeout=20)
-    number = 0
-    while not stop.is_set():
-        number += 1
-        unique_id, patient, content = f"{prefix}.{number}", r.randrange(PATIENTS), document(r)
-        with state.lock:
-            state.sent[unique_id] = (patient, content)
-        try:
-            body = messages.iti41(unique_id, messages.patient(patient), content)
-            answer = post(connection, "/repository", body, mtom=True)
-        except (OSError, http.client.HTTPException):
-            return
-        if SUCCESS in answer:
-            notes.acknowledged(unique_id)
+    for number in range(PATIENTS):
+        server.announce([number])
+        notes.acknowledged(f"patient {number}")
 
 
 def record(data: Path, log: Path, library: Path, seed: int) -> Round:
@@ -105,7 +72,11 @@ def record(data: Path, log: Path, library: Path, seed: int) -> Round:
     notes, state, stop = Notes(log), Round(), threading.Event()
     server = Server.start(data, prefix=["env", *environment])
     workers = [
-        threading.Thread(target=load, args=(server, state, notes, f"1.2.826.{seed + 1}.{n}", seed * 100 + n, stop))
+        threading.Thread(
+            target=load,
+            args=(server, state, f"1.2.826.{seed + 1}.{n}", seed * 100 + n, stop),
+            kwargs={"patients": PATIENTS, "note": notes.acknowledged},
+        )
         for n in range(3)
     ]
     announce(server, notes)
