@@ -74,8 +74,8 @@ class PackageReader:
             raise MalformedMessage("no part of the package is the one that start names")
 
     def release(self) -> None:
-        """Give back what the quota lent, and let the root go."""
-        self._root = None
+        """Give back what the quota lent, and let the root and whoever waited for it go."""
+        self._root = self._on_root = None
         taken, self._early_bytes = self._early_bytes, 0
         self._early.give_back(taken)
 
