@@ -1,5 +1,5 @@
-"""ITI-41, ITI-42, ITI-18 and ITI-43 requests written by hand, without the library: what it is measured with must not
-be made by it. Patients are invented."""
+"""ITI-8, ITI-18, ITI-41, ITI-42 and ITI-43 messages written by hand, without the library: what it is measured with must
+not be made by it. Patients are invented."""
 
 from __future__ import annotations
 
@@ -66,8 +66,11 @@ def _identifier(n: int, parent: str, scheme: str, value: str, name: str) -> str:
     )
 
 
-def submit_objects(unique_id: str, patient_id: str, *, sha1: str = "", size: int = -1) -> str:
-    """One SubmissionSet with one DocumentEntry; with ``sha1`` and ``size`` as a repository sends it."""
+def submit_objects(unique_id: str, patient_id: str, *, sha1: str = "", size: int = -1, folder: str = "") -> str:
+    """One SubmissionSet with one DocumentEntry; with ``sha1`` and ``size`` as a repository sends it.
+
+    ``folder`` is the entryUUID of a Folder that is there, and that the entry becomes a member of.
+    """
     stored = ""
     if sha1:
         stored = _slot("hash", sha1) + _slot("size", str(size)) + _slot("repositoryUniqueId", REPOSITORY)
@@ -86,7 +89,28 @@ def submit_objects(unique_id: str, patient_id: str, *, sha1: str = "", size: int
         + _identifier(2, "D1", "2e82c1f6-a085-4c72-9da3-8640a32e42ab", unique_id, "XDSDocumentEntry.uniqueId")
         + "</rim:ExtrinsicObject>"
     )
-    package = (
+    members = _member("A1", "S1", "D1", _slot("SubmissionSetStatus", "Original"))
+    if folder:
+        members += _member("A2", folder, "D1") + _member("A3", "S1", "A2")
+    return _submit(entry + _submission_set(unique_id, patient_id) + members)
+
+
+def submit_folder(unique_id: str, patient_id: str, entry_uuid: str) -> str:
+    """One SubmissionSet with one empty Folder."""
+    folder = (
+        f'<rim:RegistryPackage id="{entry_uuid}">'
+        + _name("Folder")
+        + _code(0, entry_uuid, "1ba97051-7806-41a8-a48b-8fce7af683c5", ("case", "1.2.156.1.9.1", "Case"))
+        + _identifier(1, entry_uuid, "f64ffdf0-4b97-4e06-b79f-a52b38ec2f8a", patient_id, "XDSFolder.patientId")
+        + _identifier(2, entry_uuid, "75df8f67-9973-4fbe-a900-df66cefecc5a", unique_id, "XDSFolder.uniqueId")
+        + f'</rim:RegistryPackage><rim:Classification id="n2" classifiedObject="{entry_uuid}" '
+        'classificationNode="urn:uuid:d9d542f3-6cc4-48b6-8870-ea235fbc94c2"/>'
+    )
+    return _submit(folder + _submission_set(unique_id, patient_id) + _member("A1", "S1", entry_uuid))
+
+
+def _submission_set(unique_id: str, patient_id: str) -> str:
+    return (
         '<rim:RegistryPackage id="S1">'
         + _slot("submissionTime", "20260904124500")
         + _author("S1", "a7058bb9-b4e4-4307-ba5b-e3f0ab85e12d")
@@ -97,14 +121,20 @@ def submit_objects(unique_id: str, patient_id: str, *, sha1: str = "", size: int
         + '</rim:RegistryPackage><rim:Classification id="n1" classifiedObject="S1" '
         'classificationNode="urn:uuid:a54d6aa5-d40d-43f9-88c5-b4633d873bdd"/>'
     )
-    member = (
-        f'<rim:Association id="A1" associationType="{_NODE}AssociationType:HasMember" sourceObject="S1" '
-        f'targetObject="D1">{_slot("SubmissionSetStatus", "Original")}</rim:Association>'
+
+
+def _member(own_id: str, source: str, target: str, slots: str = "") -> str:
+    return (
+        f'<rim:Association id="{own_id}" associationType="{_NODE}AssociationType:HasMember" sourceObject="{source}" '
+        f'targetObject="{target}">{slots}</rim:Association>'
     )
+
+
+def _submit(objects: str) -> str:
     return (
         '<lcm:SubmitObjectsRequest xmlns:lcm="urn:oasis:names:tc:ebxml-regrep:xsd:lcm:3.0" '
         'xmlns:rim="urn:oasis:names:tc:ebxml-regrep:xsd:rim:3.0"><rim:RegistryObjectList>'
-        f"{entry}{package}{member}</rim:RegistryObjectList></lcm:SubmitObjectsRequest>"
+        f"{objects}</rim:RegistryObjectList></lcm:SubmitObjectsRequest>"
     )
 
 
@@ -142,22 +172,36 @@ def iti41(unique_id: str, patient_id: str, document: bytes) -> bytes:
     return b"".join(mtom(iti41_envelope(unique_id, patient_id), [document]))
 
 
-def iti42(unique_id: str, patient_id: str, document: bytes) -> bytes:
+def iti42(unique_id: str, patient_id: str, document: bytes, *, folder: str = "") -> bytes:
     sha1 = hashlib.sha1(document, usedforsecurity=False).hexdigest()
-    return envelope("ITI-42", submit_objects(unique_id, patient_id, sha1=sha1, size=len(document)))
+    return envelope("ITI-42", submit_objects(unique_id, patient_id, sha1=sha1, size=len(document), folder=folder))
 
 
-def iti18(patient_id: str, *, return_type: str = "LeafClass") -> bytes:
+def iti42_folder(unique_id: str, patient_id: str, entry_uuid: str) -> bytes:
+    return envelope("ITI-42", submit_folder(unique_id, patient_id, entry_uuid))
+
+
+def _query(query: str, slots: str, return_type: str) -> bytes:
     return envelope(
         "ITI-18",
         '<q:AdhocQueryRequest xmlns:q="urn:oasis:names:tc:ebxml-regrep:xsd:query:3.0" '
         'xmlns:rim="urn:oasis:names:tc:ebxml-regrep:xsd:rim:3.0">'
         f'<q:ResponseOption returnComposedObjects="true" returnType="{return_type}"/>'
-        '<rim:AdhocQuery id="urn:uuid:14d4debf-8f97-4251-9a74-a90016b0af0d">'
-        + _slot("$XDSDocumentEntryPatientId", f"'{patient_id}'")
-        + _slot("$XDSDocumentEntryStatus", f"('{_NODE}StatusType:Approved')")
-        + "</rim:AdhocQuery></q:AdhocQueryRequest>",
+        f'<rim:AdhocQuery id="urn:uuid:{query}">{slots}</rim:AdhocQuery></q:AdhocQueryRequest>',
     )
+
+
+def iti18(patient_id: str, *, return_type: str = "LeafClass") -> bytes:
+    """FindDocuments."""
+    slots = _slot("$XDSDocumentEntryPatientId", f"'{patient_id}'")
+    slots += _slot("$XDSDocumentEntryStatus", f"('{_NODE}StatusType:Approved')")
+    return _query("14d4debf-8f97-4251-9a74-a90016b0af0d", slots, return_type)
+
+
+def iti18_folder(entry_uuid: str) -> bytes:
+    """GetFolders."""
+    slots = _slot("$XDSFolderEntryUUID", f"('{entry_uuid}')")
+    return _query("5737b14c-8a1a-4539-b659-e03a34a5e1e4", slots, "LeafClass")
 
 
 def iti43(unique_id: str) -> bytes:

@@ -55,25 +55,57 @@ class Server:
     def connect(self, *, timeout: float = 60) -> http.client.HTTPConnection:
         return http.client.HTTPConnection(str(urlsplit(self.http).netloc), timeout=timeout)
 
-    def announce(self, numbers: Iterable[int]) -> None:
+    def feed(self, *, timeout: float = 30) -> socket.socket:
+        """A connection for ``tell``."""
         host, _, port = self.mllp.rpartition(":")
-        with socket.create_connection((host, int(port)), timeout=30) as connection:
+        return socket.create_connection((host, int(port)), timeout=timeout)
+
+    def announce(self, numbers: Iterable[int]) -> None:
+        with self.feed() as connection:
             for number in numbers:
-                connection.sendall(messages.iti8(number))
-                answer = b""
-                while not answer.endswith(b"\x1c\r"):
-                    piece = connection.recv(65536)
-                    if not piece:
-                        raise RuntimeError("the feed was closed")
-                    answer += piece
-                if b"MSA|AA" not in answer:
+                if b"MSA|AA" not in tell(connection, messages.iti8(number)):
                     raise RuntimeError("the feed was refused")
 
 
-def post(connection: http.client.HTTPConnection, path: str, body: bytes, *, mtom: bool) -> bytes:
+def tell(connection: socket.socket, message: bytes) -> bytes:
+    """Send a framed HL7 v2 message; its framed answer. ConnectionError when the connection is closed instead."""
+    connection.sendall(message)
+    answer = b""
+    while not answer.endswith(b"\x1c\r"):
+        piece = connection.recv(65536)
+        if not piece:
+            raise ConnectionError("the feed was closed")
+        answer += piece
+    return answer
+
+
+def exchange(connection: http.client.HTTPConnection, path: str, body: bytes, *, mtom: bool) -> tuple[int, bytes]:
+    """The HTTP status and the body of the answer."""
     content_type = messages.MTOM_TYPE if mtom else messages.SOAP_TYPE
     connection.request("POST", path, body, {"Content-Type": content_type})
-    return connection.getresponse().read()
+    answer = connection.getresponse()
+    return answer.status, answer.read()
+
+
+def post(connection: http.client.HTTPConnection, path: str, body: bytes, *, mtom: bool) -> bytes:
+    return exchange(connection, path, body, mtom=mtom)[1]
+
+
+def wait_until_gone(pids: Iterable[int], *, timeout: float) -> None:
+    """RuntimeError when one of these processes still runs after ``timeout`` seconds."""
+    end = time.monotonic() + timeout
+    for pid in pids:
+        while _runs(pid):
+            if time.monotonic() > end:
+                raise RuntimeError(f"process {pid} does not end")
+            time.sleep(0.02)
+
+
+def _runs(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 def tree(pid: int) -> list[int]:

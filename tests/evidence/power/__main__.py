@@ -27,7 +27,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tests.evidence.crash import Round, check, check_store, load
+from tests.evidence.load import Round, check, check_store, load
 from tests.evidence.power.disk import Disk, Record, read_log
 from tests.evidence.server import Server, commit, machine
 
