@@ -207,7 +207,7 @@ static void lose(int fd, struct file *file) {
     pthread_mutex_lock(&lock);
     for (size_t n = 0; n < file->count; n++) {
         for (off_t at = file->since[n].from; at < file->since[n].to;) {
-            size_t size = file->since[n].to - at < (off_t)sizeof zeros ? file->since[n].to - at : sizeof zeros;
+            size_t left = file->since[n].to - at, size = left < sizeof zeros ? left : sizeof zeros;
             ssize_t done = raw_pwrite(fd, zeros, size, at);
             if (done <= 0) break;
             at += done;

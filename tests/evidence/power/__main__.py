@@ -19,7 +19,6 @@ import json
 import os
 import random
 import shutil
-import subprocess
 import tempfile
 import threading
 import time
@@ -29,22 +28,14 @@ from pathlib import Path
 
 from tests.evidence.load import Round, check, check_store, load
 from tests.evidence.power.disk import Disk, Record, read_log
+from tests.evidence.preload import compiled, preloading
 from tests.evidence.server import Server, commit, machine
 
+RECORDER = Path(__file__).with_name("recorder.c")
 ROUNDS_OF_A_RECORDING = 5
 ROUNDS_OF_A_CHAIN = 20  # then a fresh folder: creating the store is worth a power loss as well
 PATIENTS = 12
 SHARES = (0.0, 0.3, 0.7, 1.0)  # how much of what was not synced survives
-
-
-def build(folder: Path) -> Path:
-    library = folder / "recorder.so"
-    source = Path(__file__).with_name("recorder.c")
-    compiler = shutil.which("cc") or shutil.which("gcc")
-    if compiler is None:
-        raise SystemExit("power: a C compiler is needed (Debian: gcc)")
-    subprocess.run([compiler, "-shared", "-fPIC", "-O2", "-o", library, source, "-ldl", "-lpthread"], check=True)
-    return library
 
 
 class Notes:
@@ -68,9 +59,8 @@ def announce(server: Server, notes: Notes) -> None:
 
 def record(data: Path, log: Path, library: Path, seed: int) -> Round:
     """Load a server that is recorded, kill it; what was sent."""
-    environment = [f"LD_PRELOAD={library}", f"POWER_FOLDER={data}", f"POWER_LOG={log}"]
     notes, state, stop = Notes(log), Round(), threading.Event()
-    server = Server.start(data, prefix=["env", *environment])
+    server = Server.start(data, prefix=preloading(library, POWER_FOLDER=data, POWER_LOG=log))
     workers = [
         threading.Thread(
             target=load,
@@ -144,7 +134,7 @@ def main() -> None:
     options = parser.parse_args()
     folder: Path = options.folder or Path(tempfile.mkdtemp(prefix="xds-power-"))
     folder.mkdir(parents=True, exist_ok=True)
-    library = build(folder)
+    library = compiled(RECORDER, folder)
     journal = folder / "rounds.jsonl"
     lines = journal.read_text().splitlines() if journal.exists() else []
     for start in range(0, options.rounds, ROUNDS_OF_A_CHAIN):
