@@ -238,10 +238,11 @@ class UnitOfWork(Protocol):
     def stage(self) -> Stage:
         """A place for the bytes of one document."""
 
-    def discard(self, staged: StagedDocument) -> None:
+    def discard(self, staged: StagedDocument, *, in_doubt: bool = False) -> None:
         """Forget staged bytes after their request failed, or was answered by bytes stored before.
 
-        Looks first: a file that a committed transaction refers to is left alone.
+        Looks first: a file that a committed transaction refers to is left alone. ``in_doubt``: the work that mentions
+        them failed with StoreUnavailable, and may be found done yet; they go when the store knows that it is not.
         """
 
     def close(self) -> None: ...

@@ -55,7 +55,8 @@ class TemporaryStage:
     def discard(self) -> None:
         self._pieces = []
         if self._file is not None:
-            self._file.close()
+            with contextlib.suppress(OSError):  # closing writes what was buffered, and a full disk does not take it
+                self._file.close()
         if self._path is not None:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(self._path)

@@ -231,7 +231,7 @@ class Client:
         """ITI-42, into the Folder of this client when it has one."""
         patient = messages.patient(0)
         if not self._folder:
-            folder = f"urn:uuid:{uuid.UUID(int=self._r.getrandbits(128), version=4)}"
+            folder = f"urn:uuid:{uuid.uuid4()}"
             body = messages.iti42_folder(self._next(self._prefix), patient, folder)
             done, _ = self._exchange("ITI-42", "/registry", body, mtom=False)
             self._folder = folder if done else ""

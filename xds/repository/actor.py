@@ -100,9 +100,10 @@ class DocumentRepository:
         return answer
 
     def _discard_refused(self, documents: tuple[NewDocument, ...], answer: Future[RegistryResponse]) -> None:
-        # only what was refused: after another failure the outcome may be in doubt, and the files are the sweeper's
-        if not answer.cancelled() and isinstance(answer.exception(), RequestRejected):
-            self._discard(document.staged for document in documents)
+        if answer.cancelled() or (error := answer.exception()) is None:
+            return
+        for document in documents:
+            self.store.discard(document.staged, in_doubt=not isinstance(error, RequestRejected))
 
     def _submit_apart(
         self, provided: ProvidedDocuments, documents: tuple[NewDocument, ...]

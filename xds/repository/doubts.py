@@ -57,9 +57,9 @@ def register_apart(
         assign_uuids(submission)
         key = submission.submission_sets[0].unique_id or ""
         spare, mine, before = store.transaction(partial(_store, key, documents, now.timestamp(), attempt))
-    except RequestRejected:
+    except (RequestRejected, StoreUnavailable) as error:
         for document in documents:
-            store.discard(document.staged)
+            store.discard(document.staged, in_doubt=isinstance(error, StoreUnavailable))
         raise
     for index in spare:
         store.discard(documents[index].staged)

@@ -15,6 +15,7 @@ it when it is old enough that no work which mentions it can still be under way.
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import itertools
 import os
@@ -96,10 +97,9 @@ class DocumentFiles:
         directory = hash_[:2]
         if directory not in self._made:
             with self._making:
-                absolute = self.locate(directory)
-                if not os.path.isdir(absolute):
-                    os.makedirs(absolute, mode=0o700, exist_ok=True)
-                    sync_directory(self.folder)
+                os.makedirs(self.locate(directory), mode=0o700, exist_ok=True)
+                # also one that was there: whoever made it may have died, or failed, before it was synced
+                sync_directory(self.folder)
                 self._made.add(directory)
         return f"{directory}/{name}"
 
@@ -170,8 +170,18 @@ class DocumentFiles:
             self.remove(self._lock_path(self.owner))
 
 
+@contextlib.contextmanager
+def _unavailable() -> Iterator[None]:
+    """What the disk refuses is the store's trouble, not a bug; its paths are nobody's affair."""
+    try:
+        yield
+    except OSError as error:
+        name = errno.errorcode.get(error.errno or 0, type(error).__name__)
+        raise StoreUnavailable(f"the documents folder failed: {name}") from error
+
+
 class FileStage:
-    """``ports.Stage``: memory while small, then a file in ``staging``."""
+    """``ports.Stage``: memory while small, then a file in ``staging``. StoreUnavailable when the disk fails."""
 
     __slots__ = ("_file", "_files", "_hash", "_name", "_pieces", "_place", "_size")
 
@@ -194,9 +204,11 @@ class FileStage:
         if self._file is None:
             self._pieces.append(bytes(data))
             if self._size > self._files.small:
-                self._spill()
+                with _unavailable():
+                    self._spill()
         else:
-            self._file.write(data)
+            with _unavailable():
+                self._file.write(data)
 
     def _spill(self) -> None:
         self._name = self._files.new_name()
@@ -211,18 +223,25 @@ class FileStage:
         if self._file is None:
             content = b"".join(self._pieces)
             return StagedDocument(self._size, hash_, content, packed=compressed(content))
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        self._file.close()
+        with _unavailable():
+            return StagedDocument(self._size, hash_, path=self._kept(self._file, hash_))
+
+    def _kept(self, file: BinaryIO, hash_: str) -> str:
+        file.flush()
+        os.fsync(file.fileno())
+        file.close()
         place = self._files.place(self._name, hash_)
         absolute = self._files.locate(place)
         os.rename(self._files.locate(f"staging/{self._name}"), absolute)
         self._place = place
         sync_directory(os.path.dirname(absolute))
-        return StagedDocument(self._size, hash_, path=place)
+        return place
 
     def discard(self) -> None:
         self._pieces.clear()
-        if self._file is not None:
+        if self._file is None:
+            return
+        with contextlib.suppress(OSError):  # closing writes what was buffered, and a full disk does not take it
             self._file.close()
+        with contextlib.suppress(OSError):  # a disk that fails keeps the file, for the sweep
             self._files.remove(self._place or f"staging/{self._name}")

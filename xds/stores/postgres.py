@@ -204,6 +204,8 @@ class PostgresReaders:
 class PostgresWriter:
     """Threads that take work from one queue, each with a connection of its own."""
 
+    in_order = False
+
     def __init__(
         self,
         conninfo: str,

@@ -175,6 +175,8 @@ class InDoubt(Exception):
 class SqliteWriter:
     """The one thread that writes. ``begin`` makes the transaction object of one piece of work."""
 
+    in_order = True  # what a failed COMMIT left in the WAL is overwritten by the next one
+
     def __init__(
         self,
         path: str,
@@ -192,6 +194,9 @@ class SqliteWriter:
         self._group_update = statements.get(sql.group_update)
         self._superfluous: list[str] = []
         self._checkpoint = Checkpoints(self._connection)
+        # What a predecessor could not sync may stand in the WAL all the same, and commits behind it would be lost with
+        # it: copied into the database it is synced anew.
+        self._checkpoint.copy()
         self._thread = threading.Thread(target=self._work, name="xds-writer", daemon=True)
         self._thread.start()
 
@@ -349,15 +354,21 @@ class Checkpoints:
         changes = self._connection.total_changes - self._changes
         if not changes:
             return
+        pages, copied = self.copy()
+        if pages and copied == pages:
+            self._pages_per_change = max(0.5, (pages - self.content / PAGE_SIZE) / changes)
+        self._changes = self._connection.total_changes
+        self.content = 0
+
+    def copy(self) -> tuple[int, int]:
+        """How many pages the WAL has, and how many of them are in the database now."""
+        pages = copied = 0
         # copying that fails loses nothing: the next one does it
         with contextlib.suppress(sqlite3.Error):
             _, pages, copied = self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-            if copied == pages:
-                self._pages_per_change = max(0.5, (pages - self.content / PAGE_SIZE) / changes)
             if pages > _LONGEST_WAL:
                 self._connection.execute("PRAGMA wal_checkpoint(RESTART)").fetchone()
-        self._changes = self._connection.total_changes
-        self.content = 0
+        return pages, copied
 
 
 def unavailable(error: BaseException | None, *, in_doubt: bool = False) -> StoreUnavailable:

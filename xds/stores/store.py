@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import threading
+from collections import deque
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
-from typing import Protocol, TypeVar
+from functools import partial
+from typing import Any, Final, Protocol, TypeVar
 
-from xds.errors import XdsError
+from xds.errors import StoreUnavailable, XdsError
 from xds.metadata.registry_object import RegistryObject
 from xds.ports import PreparedObjects, Reader, Stage, StagedDocument, Transaction
 from xds.stores import statements as sql
@@ -20,6 +22,8 @@ from xds.stores.statements import chunks, padded
 from xds.stores.writer import Writer
 
 T = TypeVar("T")
+
+_FILES_AT_ONCE: Final = 64  # looked up in the wake of one commit
 
 
 class Readers(Protocol):
@@ -46,6 +50,7 @@ class SqlStore:
         self.documents = documents
         self._writer = writer
         self._readers = readers
+        self._in_doubt: deque[str] = deque()  # files of work that failed and may yet be found done
         self._on_close = on_close
         self._closed = threading.Lock()
 
@@ -55,10 +60,18 @@ class SqlStore:
         return prepare_objects(objects)
 
     def submit(self, work: Callable[[Transaction], T]) -> Future[T]:
-        return self._writer.submit(work)
+        doubtful = self._doubtful() if self._in_doubt else []
+        try:
+            future = self._writer.submit(work)
+        except BaseException:
+            self._in_doubt.extend(doubtful)
+            raise
+        if doubtful:
+            future.add_done_callback(partial(self._resolve, doubtful))
+        return future
 
     def transaction(self, work: Callable[[Transaction], T]) -> T:
-        return self._writer.submit(work).result()
+        return self.submit(work).result()
 
     def read(self, work: Callable[[Reader], T]) -> T:
         with self._readers.snapshot() as session:
@@ -75,10 +88,34 @@ class SqlStore:
     def stage(self) -> Stage:
         return self.documents.stage()
 
-    def discard(self, staged: StagedDocument) -> None:
-        if staged.path is not None:
+    def discard(self, staged: StagedDocument, *, in_doubt: bool = False) -> None:
+        if staged.path is None:
+            return
+        if not in_doubt:
+            self._discard([staged.path])
+        elif self._writer.in_order:
+            self._in_doubt.append(staged.path)
+
+    def _discard(self, paths: Sequence[str]) -> None:
+        try:
             with self._readers.snapshot() as session:
-                remove_unreferenced(self.documents, session, [staged.path])
+                remove_unreferenced(self.documents, session, paths)
+        except (StoreUnavailable, OSError):
+            self._in_doubt.extend(paths)  # they cannot be looked up or removed now
+
+    def _doubtful(self) -> list[str]:
+        paths: list[str] = []
+        with contextlib.suppress(IndexError):
+            while len(paths) < _FILES_AT_ONCE:
+                paths.append(self._in_doubt.popleft())
+        return paths
+
+    def _resolve(self, paths: list[str], later: Future[Any]) -> None:
+        """Work that was submitted after those failures is on disk, so what became of them is known."""
+        if later.cancelled() or later.exception() is not None:
+            self._in_doubt.extend(paths)
+        else:
+            self._discard(paths)
 
     def sweep(self, *, older_than: float = 3600.0) -> list[str]:
         """Remove document files that a crash left behind; ``older_than`` in seconds. Returns their relative paths."""

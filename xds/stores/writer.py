@@ -44,6 +44,10 @@ class Outcome:
 class Writer(Protocol):
     """Where ``SqlStore.submit`` leads: the writer in this process or a way to the one in another."""
 
+    @property
+    def in_order(self) -> bool:
+        """Whether work that failed can no longer be found done once work that was submitted after it is committed."""
+
     def submit(self, work: Callable[[Transaction], T]) -> Future[T]: ...
 
     def close(self) -> None: ...

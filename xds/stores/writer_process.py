@@ -90,6 +90,8 @@ class Door:
 class SharedWriter:
     """A writer that takes work from this process and, over the socket, from others."""
 
+    in_order = True
+
     def __init__(self, writer: Writer, database: str) -> None:
         self._writer = writer
         self._database = database
@@ -242,7 +244,8 @@ class RemoteWriter:
         self._numbers = itertools.count(1)
         self._lock = threading.Lock()
         self._closed = False
-        self._link: _Link | None = self._connected()
+        self._linked_again = False
+        self._link = self._connected()
 
     def _connected(self) -> _Link:
         door = Door.read(self._database)
@@ -250,6 +253,11 @@ class RemoteWriter:
             return _Link(connect(door.address, door.key))
         except (OSError, EOFError, AuthenticationFailed):
             raise StoreUnavailable(_GONE) from None
+
+    @property
+    def in_order(self) -> bool:
+        # what was sent on a link that broke may be read after what comes on the next one
+        return not (self._link.broken or self._linked_again)
 
     def submit(self, work: Callable[[Transaction], T]) -> Future[T]:
         message = pickle.dumps(work)
@@ -259,7 +267,8 @@ class RemoteWriter:
         with self._lock:
             if self._closed:
                 raise StoreUnavailable("the store is closing")
-            if self._link is None or self._link.broken:
+            if self._link.broken:
+                self._linked_again = True
                 self._link = self._connected()
             if len(self._link.waiting) >= self._limit:
                 raise StoreUnavailable("too much work is waiting for the store")
@@ -273,9 +282,8 @@ class RemoteWriter:
                 return
             self._closed = True
             link = self._link
-        if link is not None:
-            wait(list(link.waiting.values()), timeout=_DRAIN)
-            link.close()
+        wait(list(link.waiting.values()), timeout=_DRAIN)
+        link.close()
 
 
 class _Link:

@@ -81,6 +81,7 @@ class Bench:
         """The checks that every round ends with; ``server`` runs and has no faults any more."""
         try:
             result: Result = dict(check(server, self.state))
+            self.proper()
             if gone is not None:
                 wait_until_gone(gone, timeout=45)
             else:
@@ -88,7 +89,6 @@ class Bench:
         finally:
             server.stop()
         result["entries"] = check_store(self.data, self.state.announced)
-        self.proper()
         self.discreet()
         answers = self.state.answers
         result |= {
@@ -299,7 +299,7 @@ def jumping(bench: Bench) -> Result:
     bench.state.dying.clear()
     bench.state.stop.clear()
     shim.set_clock(bench.r.choice((2, 6, 30)) * HOUR)
-    bench.prefix += ".2"
+    bench.prefix += ".77"
     server = bench.start(workers, prefix=shim.prefix())
     try:
         jumps, swept = _second_life(bench, server, shim, workers)
