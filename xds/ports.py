@@ -335,6 +335,12 @@ class Clock(Protocol):
         """The time now, aware, in UTC."""
 
 
+class Uptime(Protocol):
+    """Which start of the machine this is, and the seconds since: time that no clock can turn."""
+
+    def __call__(self) -> tuple[str, float]: ...
+
+
 class Exchange(Protocol):
     """Client → peer: sends one request, returns the answer. ``xds_soap.client`` implements it."""
 

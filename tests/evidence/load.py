@@ -1,8 +1,8 @@
 """The mixed load of the crash and fault lanes, and what must hold of a store after it.
 
 Clients send ITI-41 (small documents, which are rows of the database, and large ones, which are files), ITI-42 (some
-into a Folder, whose lastUpdateTime they watch), ITI-18, ITI-43 and ITI-8. A :class:`Round` keeps what they sent and what
-was acknowledged; every answer is judged: a success, a refusal in the form the profile has for it, or improper.
+into a Folder, whose lastUpdateTime they watch), ITI-18, ITI-43 and ITI-8. A :class:`Round` keeps what they sent and
+what was acknowledged; every answer is judged: a success, a refusal in the form the profile has for it, or improper.
 """
 
 from __future__ import annotations
@@ -334,27 +334,32 @@ def serves_again(server: Server, state: Round, prefix: str, seed: int, *, within
 
 def check(server: Server, state: Round) -> dict[str, int]:
     """Ask the server for everything that was sent."""
-    connection = server.connect()
-    found: set[str] = set()
-    for patient in {patient for patient, _ in state.sent.values()}:
-        answer = post(connection, "/registry", messages.iti18(messages.patient(patient)), mtom=False)
-        assert SUCCESS in answer, answer[:500]
-        text = answer.decode()
-        found |= set(re.findall(r'value="([0-9.]+)"', text)) & state.sent.keys()
-    for unique_id, (_, content) in state.sent.items():
-        answer = post(connection, "/repository", messages.iti43(unique_id), mtom=True)
-        retrieved = messages.document_part(answer) if SUCCESS in answer else None
-        if unique_id in state.acknowledged:
-            assert unique_id in found, f"acknowledged {unique_id} is not found"
-        if unique_id in found and not unique_id.startswith(REGISTERED_ONLY):
-            assert retrieved == content, f"{unique_id} comes back changed"
-        else:
-            assert retrieved is None, f"{unique_id} has a document and no metadata"
+    with contextlib.closing(server.connect()) as connection:
+        found = _found(connection, state)
+        for unique_id, (_, content) in state.sent.items():
+            answer = post(connection, "/repository", messages.iti43(unique_id), mtom=True)
+            retrieved = messages.document_part(answer) if SUCCESS in answer else None
+            if unique_id in state.acknowledged:
+                assert unique_id in found, f"acknowledged {unique_id} is not found"
+            if unique_id in found and not unique_id.startswith(REGISTERED_ONLY):
+                assert retrieved == content, f"{unique_id} comes back changed"
+            else:
+                assert retrieved is None, f"{unique_id} has a document and no metadata"
     return {
         "sent": len(state.sent),
         "acknowledged": len(state.acknowledged),
         "there without acknowledgement": len(found - state.acknowledged),
     }
+
+
+def _found(connection: http.client.HTTPConnection, state: Round) -> set[str]:
+    """Those of the uniqueIds sent that ITI-18 finds."""
+    found: set[str] = set()
+    for patient in {patient for patient, _ in state.sent.values()}:
+        answer = post(connection, "/registry", messages.iti18(messages.patient(patient)), mtom=False)
+        assert SUCCESS in answer, answer[:500]
+        found |= set(re.findall(r'value="([0-9.]+)"', answer.decode())) & state.sent.keys()
+    return found
 
 
 _PROBLEMS = {

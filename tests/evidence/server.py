@@ -35,12 +35,14 @@ class Server:
         command = [*prefix, sys.executable, "-m", "xds_cli", "serve", "--data", str(data)]
         command += ["--http", "127.0.0.1:0", "--mllp", "127.0.0.1:0", *options]
         started = time.monotonic()
-        log = (data.parent / "server.log").open("ab")
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log)
+        log = data.parent / "server.log"
+        with log.open("ab") as errors:
+            process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors)
         assert process.stdout is not None
-        line = process.stdout.readline()
+        with process.stdout:
+            line = process.stdout.readline()
         if not line:
-            raise RuntimeError(f"xds serve did not start: see {log.name}")
+            raise RuntimeError(f"xds serve did not start, code {process.wait(60)}: see {log}")
         ready = json.loads(line)
         return cls(process, ready["http"], ready["mllp"], ready["pid"], time.monotonic() - started)
 

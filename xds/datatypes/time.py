@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import time
 from calendar import monthrange
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -56,6 +57,19 @@ def _instant(number: int) -> datetime:
 def utc_now() -> datetime:
     """The system's clock, aware, in UTC."""
     return datetime.now(UTC)
+
+
+def since_boot() -> tuple[str, float]:
+    """Which start of the machine this is, and the seconds since: for all its processes, whatever its clock does.
+
+    The start is "" where the system has no name for it.
+    """
+    try:
+        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+            boot = file.read().strip()
+    except OSError:
+        boot = ""
+    return boot, time.monotonic()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from xds.datatypes.time import utc_now
+from xds.datatypes.time import since_boot, utc_now
 from xds.errors import RegistryError, RequestRejected, StoreUnavailable
 from xds.metadata.requests import DocumentRequest, ProvidedDocuments, RetrievedDocument
 from xds.ports import (
@@ -20,6 +20,7 @@ from xds.ports import (
     StoreRegistrar,
     Transaction,
     UnitOfWork,
+    Uptime,
 )
 from xds.repository import doubts
 from xds.repository.documents import CheckedDocument, NewDocument, accept, find
@@ -61,12 +62,14 @@ class DocumentRepository:
         unique_id: str = DEFAULT_REPOSITORY_UNIQUE_ID,
         max_documents: int = 1_000,
         clock: Clock = utc_now,
+        uptime: Uptime = since_boot,
     ) -> None:
         self.store = store
         self.registrar = registrar
         self.unique_id = unique_id
         self.max_documents = max_documents
         self.clock = clock
+        self.uptime = uptime
         same_store = isinstance(registrar, StoreRegistrar) and registrar.store is store
         self._together = registrar if same_store and isinstance(registrar, StoreRegistrar) else None
 
@@ -112,7 +115,9 @@ class DocumentRepository:
         answer: Future[RegistryResponse] = Future()
         try:
             answer.set_result(
-                doubts.register_apart(self.store, self.registrar, provided.submission, documents, self.clock())
+                doubts.register_apart(
+                    self.store, self.registrar, provided.submission, documents, self.clock(), self.uptime
+                )
             )
         except Exception as error:  # noqa: BLE001 - it goes to whoever holds the Future
             answer.set_exception(error)
@@ -129,7 +134,7 @@ class DocumentRepository:
         (GetSubmissionSetAndContents), or raises PeerUnreachable. What is younger than ``older_than`` seconds may be
         under way and is left alone.
         """
-        return doubts.resolve(self.store, is_registered, now=self.clock(), older_than=older_than)
+        return doubts.resolve(self.store, is_registered, now=self.clock(), uptime=self.uptime, older_than=older_than)
 
     # ITI-43
 

@@ -18,7 +18,7 @@ from typing import Any, Final
 from xds.errors import PeerUnreachable, RegistryError, RequestRejected, StoreUnavailable
 from xds.metadata.identity import assign_uuids
 from xds.metadata.registry_object import Submission
-from xds.ports import Registrar, RegistryResponse, Transaction, UnitOfWork
+from xds.ports import Registrar, RegistryResponse, Transaction, UnitOfWork, Uptime
 from xds.repository.documents import NewDocument, conflict
 from xds.vocab.errors import ErrorCode
 
@@ -48,15 +48,17 @@ def register_apart(
     submission: Submission,
     documents: tuple[NewDocument, ...],
     now: datetime,
+    uptime: Uptime,
 ) -> RegistryResponse:
     """Store, journal, register, settle. RequestRejected: XDSRegistryNotAvailable when the outcome is not known."""
-    attempt = uuid.uuid4().hex
+    boot, up = uptime()
+    attempt = {"time": now.timestamp(), "boot": boot, "up": up, "attempt": uuid.uuid4().hex}
     try:
         if unnamed := list(_unnamed(submission)):
             raise RequestRejected.of(unnamed)
         assign_uuids(submission)
         key = submission.submission_sets[0].unique_id or ""
-        spare, mine, before = store.transaction(partial(_store, key, documents, now.timestamp(), attempt))
+        spare, mine, before = store.transaction(partial(_store, key, documents, attempt))
     except (RequestRejected, StoreUnavailable) as error:
         for document in documents:
             store.discard(document.staged, in_doubt=isinstance(error, StoreUnavailable))
@@ -80,14 +82,16 @@ def register_apart(
     return response
 
 
-def resolve(store: UnitOfWork, is_registered: Callable[[str], bool], *, now: datetime, older_than: float) -> Resolved:
+def resolve(
+    store: UnitOfWork, is_registered: Callable[[str], bool], *, now: datetime, uptime: Uptime, older_than: float
+) -> Resolved:
     """See ``DocumentRepository.resolve_doubts``."""
     registered: list[str] = []
     absent: list[str] = []
     still_open: list[str] = []
     unanswered: list[str] = []
     for key, content in store.read(lambda reader: reader.journal(REGISTERING)):
-        if now.timestamp() - json.loads(content)["time"] < older_than:
+        if _age(json.loads(content), now, uptime) < older_than:
             still_open.append(key)
             continue
         try:
@@ -99,6 +103,18 @@ def resolve(store: UnitOfWork, is_registered: Callable[[str], bool], *, now: dat
         store.transaction(partial(_settle, key) if known else partial(_take_back_unchanged, key, content))
         (registered if known else absent).append(key)
     return Resolved(tuple(registered), tuple(absent), tuple(still_open), tuple(unanswered))
+
+
+def _age(note: dict[str, Any], now: datetime, uptime: Uptime) -> float:
+    """Seconds since the note was made.
+
+    By the time since the machine started, as long as it is the same start: a clock that is set forward must not make
+    old what is under way. A note of another machine, or of before, has only the clock.
+    """
+    boot, up = uptime()
+    if boot and note.get("boot") == boot:
+        return up - float(note["up"])
+    return now.timestamp() - float(note["time"])
 
 
 def _unnamed(submission: Submission) -> Iterator[RegistryError]:
@@ -116,7 +132,7 @@ def _note(transaction: Transaction, key: str) -> dict[str, Any] | None:
 
 
 def _store(
-    key: str, documents: tuple[NewDocument, ...], time: float, attempt: str, transaction: Transaction
+    key: str, documents: tuple[NewDocument, ...], attempt: dict[str, Any], transaction: Transaction
 ) -> tuple[tuple[int, ...], bytes, bool]:
     """Makes the documents retrievable and notes it: which were stored before, the note, whether one was open."""
     before = _note(transaction, key)
@@ -141,7 +157,7 @@ def _store(
                 transaction.write_journal(SHARED, document.unique_id, b"")
     if errors:
         raise RequestRejected.of(errors)
-    note = json.dumps({"time": time, "documents": brought, "attempt": attempt}).encode()
+    note = json.dumps({**attempt, "documents": brought}).encode()
     transaction.write_journal(REGISTERING, key, note)
     return tuple(spare), note, before is not None
 

@@ -29,7 +29,7 @@ from typing import BinaryIO, Final
 from xds.errors import StoreUnavailable
 from xds.ports import StagedDocument
 from xds.stores.compression import compressed
-from xds.stores.files import FileLock, is_locked, sync_directory
+from xds.stores.files import FileLock, is_locked, remove_unlocked, sync_directory
 
 SMALL: Final = 100_000  # bytes; up to here a document is a row, beside its metadata
 _SWEEP_AGE: Final = 3600.0  # seconds
@@ -43,14 +43,25 @@ class DocumentFiles:
     def __init__(self, folder: str | os.PathLike[str], *, small: int = SMALL) -> None:
         self.folder = os.path.abspath(folder)
         self.small = small
-        self.owner = secrets.token_hex(8)
         self._numbers = itertools.count(1)
         self._made: set[str] = set()
         self._making = threading.Lock()
         os.makedirs(self.folder, mode=0o700, exist_ok=True)
         for name in ("owners", "staging"):
             os.makedirs(os.path.join(self.folder, name), mode=0o700, exist_ok=True)
-        self._lock = FileLock(self._lock_path(self.owner))
+        self.owner, self._lock = self._become_owner()
+
+    def _become_owner(self) -> tuple[str, FileLock]:
+        """A name, and the lock that says it lives."""
+        while True:
+            owner = secrets.token_hex(8)
+            path = self._lock_path(owner)
+            # a sweep that comes between may hold the lock for a moment, or take the file for one that was left
+            with contextlib.suppress(BlockingIOError):
+                lock = FileLock(path)
+                if os.path.exists(path):
+                    return owner, lock
+                lock.release()
 
     def _lock_path(self, owner: str) -> str:
         return os.path.join(self.folder, "owners", f"{owner}.lock")
@@ -162,7 +173,7 @@ class DocumentFiles:
             path = self._lock_path(owner)
             # an old one only: a process that is starting makes the file before it has the lock
             if self._older(path, time.time() - _SWEEP_AGE) and not self._alive(owner, living):
-                self.remove(path)
+                remove_unlocked(path)
 
     def close(self) -> None:
         self._lock.release()

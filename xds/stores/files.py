@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from types import TracebackType
@@ -14,6 +15,10 @@ if sys.platform == "win32":
 
     def sync_directory(path: str) -> None:
         """Windows has no way to sync a directory; renames are journalled by NTFS."""
+
+    def _unlink_locked(lock: FileLock) -> None:
+        lock.release()  # what is open cannot be removed here
+        os.unlink(lock.path)
 
 else:
     import fcntl
@@ -28,6 +33,9 @@ else:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+    def _unlink_locked(lock: FileLock) -> None:
+        os.unlink(lock.path)
 
 
 class FileLock:
@@ -58,6 +66,12 @@ class FileLock:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.release()
+
+
+def remove_unlocked(path: str) -> None:
+    """Remove a lock file that nobody holds. Whoever opened it meanwhile locks a file that is gone."""
+    with contextlib.suppress(OSError), FileLock(path) as lock:
+        _unlink_locked(lock)
 
 
 def is_locked(path: str) -> bool:

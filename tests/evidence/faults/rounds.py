@@ -335,7 +335,7 @@ def _noting(bench: Bench, work: Callable[..., None]) -> Callable[..., None]:
     def run(*arguments: Any) -> None:
         try:
             work(*arguments)
-        except Exception as error:  # noqa: BLE001 - the round reports it
+        except Exception as error:
             bench.state.note_improper(f"{work.__name__}: {type(error).__name__}: {error}")
 
     return run
@@ -347,8 +347,7 @@ def _given_up(server: Server, bench: Bench, _: threading.Event) -> None:
     started = time.monotonic()
     with socket.create_connection((host, int(port)), timeout=BODY_TIME + 5) as connection:
         connection.sendall(
-            b"POST /registry HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n"
-            b"Content-Type: application/soap+xml\r\n\r\n<"
+            b"POST /registry HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\nContent-Type: application/soap+xml\r\n\r\n<"
         )
         answer = connection.recv(1000)
     took = time.monotonic() - started

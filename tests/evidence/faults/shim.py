@@ -60,9 +60,7 @@ class Shim:
             self._page = mmap.mmap(file.fileno(), 4096)
 
     def prefix(self, *others: Path, **settings: object) -> Sequence[str]:
-        return preloading(
-            self.library, *others, FAULTS_FOLDER=self._data, FAULTS_CONTROL=self._path, **settings
-        )
+        return preloading(self.library, *others, FAULTS_FOLDER=self._data, FAULTS_CONTROL=self._path, **settings)
 
     def fail(
         self,

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-from collections.abc import Sequence
+import resource
+import signal
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -151,3 +154,16 @@ def find(store: SqlStore, kind: ObjectKind = DE, *, limit: int | None = None, **
     criteria.setdefault("statuses", tuple(Status))
     wanted = Criteria(kind=kind, patients=patient.tree, **criteria)
     return store.read(lambda reader: reader.find(wanted, limit=limit))
+
+
+@contextlib.contextmanager
+def no_file_longer_than(size: int) -> Iterator[None]:
+    """The operating system refuses to write behind ``size`` in any file: a real I/O error at COMMIT."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)

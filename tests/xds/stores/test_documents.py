@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import hashlib
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 import pytest
 
-from tests.xds.stores.support import document_work, stage
-from xds.errors import RequestRejected
+from tests.xds.stores.support import document_work, entry, no_file_longer_than, register, stage
+from xds.errors import RequestRejected, StoreUnavailable
 from xds.stores import SqlStore
 from xds.stores.documents import SMALL, DocumentFiles
 from xds.vocab.errors import ErrorCode
@@ -125,6 +128,116 @@ def test_deleting_that_is_rolled_back_keeps_the_file(store: SqlStore) -> None:
     assert files_of(store) == [staged.path]
 
 
+# --------------------------------------------------------------------------- a disk that fails
+
+
+@pytest.mark.parametrize("pieces", [1, 8], ids=["in one piece", "as it comes"])
+def test_a_document_the_disk_does_not_take_is_trouble_of_the_store_and_leaves_no_file(
+    store: SqlStore, pieces: int
+) -> None:
+    content = os.urandom(8 * SMALL)
+    place = store.stage()
+
+    def write() -> None:
+        for n in range(pieces):
+            place.write(content[n * len(content) // pieces : (n + 1) * len(content) // pieces])
+        place.finish()
+
+    with no_file_longer_than(2 * SMALL), pytest.raises(StoreUnavailable, match="documents folder failed: EFBIG"):
+        write()
+    with no_file_longer_than(2 * SMALL):
+        place.discard()
+    assert files_of(store) == []
+    store.transaction(partial(document_work, "1.1", stage(store, content)))
+
+
+class Syncs:
+    """What is synced, by its path below a folder; the call that ``fails`` counts down to fails with EIO."""
+
+    def __init__(self, folder: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._folder = folder
+        self._real = os.fsync
+        self.paths: list[str] = []
+        self.fails = 0
+        monkeypatch.setattr(os, "fsync", self)
+
+    def __call__(self, descriptor: int) -> None:
+        path = os.path.relpath(os.readlink(f"/proc/self/fd/{descriptor}"), self._folder)
+        self.fails -= 1
+        if self.fails == 0:
+            raise OSError(errno.EIO, "Input/output error", path)
+        self._real(descriptor)
+        self.paths.append(path)
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="asks Linux what a descriptor is")
+@pytest.mark.parametrize("fails", [1, 2, 3], ids=["its bytes", "its directory's name", "its name"])
+def test_a_document_that_could_not_be_synced_is_refused_and_the_next_one_syncs_everything(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails: int
+) -> None:
+    files = DocumentFiles(tmp_path / "documents")
+    syncs = Syncs(files.folder, monkeypatch)
+    syncs.fails = fails
+    place = files.stage()
+    place.write(LARGE)
+    with pytest.raises(StoreUnavailable, match="EIO"):
+        place.finish()
+    place.discard()
+    directory = hashlib.sha1(LARGE).hexdigest()[:2]
+    assert [p for p in Path(files.folder).rglob(f"{files.owner}-*") if p.is_file()] == []
+    syncs.paths.clear()
+    place = files.stage()
+    place.write(LARGE)
+    path = place.finish().path
+    # of its directory a name was made before: that may not have reached the disk
+    assert syncs.paths == [f"staging/{files.owner}-2", *(["."] if fails < 3 else []), directory]
+    assert path == f"{directory}/{files.owner}-2"
+    files.close()
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="asks Linux what a descriptor is")
+def test_a_directory_that_a_dead_process_made_is_synced_before_its_first_document(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = DocumentFiles(tmp_path / "documents")
+    directory = hashlib.sha1(LARGE).hexdigest()[:2]
+    os.mkdir(files.locate(directory))
+    syncs = Syncs(files.folder, monkeypatch)
+    for _ in range(2):
+        place = files.stage()
+        place.write(LARGE)
+        place.finish()
+    assert syncs.paths.count(".") == 1
+    files.close()
+
+
+def test_a_file_in_doubt_goes_when_the_store_knows_that_nothing_refers_to_it(store: SqlStore) -> None:
+    kept, left = stage(store, LARGE), stage(store, LARGE)
+    store.transaction(partial(document_work, "1.1", kept))
+    for staged in (kept, left):
+        store.discard(staged, in_doubt=True)
+    assert files_of(store) == sorted([str(kept.path), str(left.path)])  # it may be found done yet
+    store.transaction(partial(document_work, "1.2", stage(store, b"small")))
+    store.close()
+    # several writers commit in no order: there only the sweep can tell
+    assert files_of(store) == sorted([str(kept.path)] + [str(left.path)] * ("postgresql" in store.url))
+
+
+def test_a_file_in_doubt_stays_while_the_store_fails(sqlite_store: SqlStore) -> None:
+    register(sqlite_store, entry("0.1"))
+    left = stage(sqlite_store, LARGE)
+    with no_file_longer_than(64):
+        with pytest.raises(StoreUnavailable):
+            sqlite_store.transaction(partial(document_work, "1.1", left))
+        sqlite_store.discard(left, in_doubt=True)
+        with pytest.raises(StoreUnavailable):
+            sqlite_store.transaction(partial(document_work, "1.2", left))
+    assert files_of(sqlite_store) == [left.path]
+    register(sqlite_store, entry("0.2"))
+    sqlite_store.close()
+    assert files_of(sqlite_store) == []
+
+
 # --------------------------------------------------------------------------- the sweep
 
 CRASHED = """
@@ -194,6 +307,32 @@ def test_files_of_another_living_owner_are_left_alone(tmp_path: Path) -> None:
     assert asked == [staged.path]  # of a dead owner, but referred to: it stays
     assert mine.sweep(lambda paths: [], older_than=-1) == [staged.path]
     mine.close()
+
+
+def test_a_sweep_does_not_take_the_name_of_a_process_that_is_starting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a clock that is hours ahead its lock file looks old, and it does not hold the lock yet."""
+    sweeping = DocumentFiles(tmp_path)
+    real, interrupted = fcntl.flock, []
+
+    def flock(descriptor: int, operation: int) -> None:
+        if not interrupted:
+            interrupted.append(descriptor)
+            monkeypatch.setattr(time, "time", lambda: os.stat(descriptor).st_mtime + 36_000)
+            sweeping.sweep(lambda paths: [])
+        real(descriptor, operation)
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    started = DocumentFiles(tmp_path)
+    assert interrupted
+    place = started.stage()
+    place.write(LARGE)
+    place.finish()
+    assert sweeping.sweep(lambda paths: [], older_than=-1) == []
+    assert sorted(os.listdir(tmp_path / "owners")) == sorted(f"{o.owner}.lock" for o in (sweeping, started))
+    for each in (started, sweeping):
+        each.close()
 
 
 def test_files_are_private_to_the_user(tmp_path: Path) -> None:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-import resource
-import signal
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -17,7 +16,16 @@ from typing import Any
 
 import pytest
 
-from tests.xds.stores.support import PATIENT, entry, find, register, registering, stage, submission_set
+from tests.xds.stores.support import (
+    PATIENT,
+    entry,
+    find,
+    no_file_longer_than,
+    register,
+    registering,
+    stage,
+    submission_set,
+)
 from xds.errors import RequestRejected, StoreUnavailable
 from xds.ports import Transaction
 from xds.stores import SqlStore
@@ -177,19 +185,6 @@ def test_a_full_database_refuses_what_does_not_fit_and_keeps_the_rest(sqlite_sto
     assert integrity(sqlite_store) == "ok"
 
 
-@contextlib.contextmanager
-def no_file_longer_than(size: int) -> Iterator[None]:
-    """The operating system refuses to write behind ``size`` in any file: a real I/O error at COMMIT."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-        signal.signal(signal.SIGXFSZ, handler)
-
-
 def test_a_commit_the_disk_refuses_is_an_error_and_leaves_nothing_half_done(sqlite_store: SqlStore) -> None:
     register(sqlite_store, entry("1.0"))
     works = [registering([entry(f"2.{n}"), submission_set(f"3.{n}")]) for n in range(5)]
@@ -320,6 +315,25 @@ def test_what_was_acknowledged_survives_kill_9(
     assert set(claims) == present  # nothing half done
     assert integrity(store) == "ok"
     register(store, entry("2.1"))
+
+
+def test_what_a_dead_process_left_in_the_wal_is_synced_into_the_database_at_the_start(
+    sqlite_database: str, tmp_path: Path, opened: Callable[..., SqlStore]
+) -> None:
+    """Its last sync may have failed: commits behind such a place would be lost with it."""
+    command = [sys.executable, "-c", KILLED, sqlite_database, str(tmp_path / "documents")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=Path(__file__).parents[3]) as process:
+        assert process.stdout is not None
+        acknowledged = [int(process.stdout.readline()) for _ in range(20)]
+        process.kill()
+    path = Path(sqlite_database.removeprefix("sqlite:///"))
+    assert path.with_name(path.name + "-wal").stat().st_size > 0
+    opened(sqlite_database)
+    without_wal = tmp_path / "copy.sqlite"
+    shutil.copy(path, without_wal)
+    with contextlib.closing(sqlite3.connect(without_wal)) as connection:
+        there = {row[0] for row in connection.execute("SELECT unique_id FROM document_entry")}
+    assert {f"1.{n}" for n in acknowledged} <= there
 
 
 def test_the_settings_are_the_durable_ones(sqlite_store: SqlStore) -> None:
