@@ -85,7 +85,7 @@ _TITLES = {
     "clock": "The clock jumps",
 }
 _COUNTED = {
-    "full": ("disk", "place", "workers"),
+    "full": ("disk", "place", "end", "workers"),
     "errors": ("errors", "end", "workers"),
     "clock": ("workers",),
 }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import itertools
 import os
 import random
 import shutil
@@ -23,6 +22,7 @@ from tests.evidence.faults.disk import FILE_SYSTEMS, MIB, SmallDisk, can_loop, c
 from tests.evidence.faults.shim import EVERY_CALL, EVERY_KIND, SYNCING, WRITING, Calls, Kinds, Shim
 from tests.evidence.load import (
     PATIENTS,
+    Client,
     Round,
     check,
     check_store,
@@ -117,36 +117,71 @@ def no_orphan_stays(data: Path) -> None:
 
 
 PLACES: Final = ("everything", "database", "documents")
+FULL_ENDS: Final = ("live", "kill", "live", "start when full")
 _SIZES: Final = {"everything": 256, "database": 128, "documents": 192}  # MiB
 
 
 def full(bench: Bench) -> Result:
-    combinations = list(itertools.product(PLACES, FILE_SYSTEMS, (0, 2)))
-    place, file_system, workers = combinations[(bench.number * 5) % len(combinations)]
+    place, end = PLACES[bench.number % len(PLACES)], FULL_ENDS[bench.number % len(FULL_ENDS)]
+    file_system, workers = bench.r.choice(FILE_SYSTEMS), bench.r.choice((0, 2))
+    result: Result = {"disk": "preloaded", "place": place, "end": "live", "workers": workers}
     if not can_mount(bench.folder):
-        return {"disk": "preloaded", "place": place, "workers": workers, **_full_by_shim(bench, place, workers)}
+        return result | _full_by_shim(bench, place, workers)
     if file_system == "ext4" and not can_loop():
         file_system = "tmpfs"
     with _mounted(bench, place, file_system) as disk:
-        result: Result = {"disk": file_system, "place": place, "workers": workers}
+        result |= {"disk": file_system, "end": end}
         server = bench.start(workers)
-        gone = None
+        gone: list[int] | None = None
         try:
             server.announce(range(PATIENTS))
             with bench.load(server):
                 time.sleep(bench.r.uniform(0.2, 0.6))
                 _stay_full(disk, bench.r)
-                disk.free()
+                if end == "start when full":
+                    bench.state.dying.set()
+                    gone = tree(server.pid)
+                    _kill(gone)
+                else:
+                    disk.free()
+                    result["again_s"] = bench.serves_again(server)
+                    time.sleep(0.4)
+            if end == "start when full":
+                server, result["started"] = _start_when_full(bench, disk, workers)
                 result["again_s"] = bench.serves_again(server)
-                time.sleep(0.4)
-            if bench.number % 2:
+            elif end == "kill":
                 gone = tree(server.pid)
                 _kill(gone)
                 server = bench.start(workers)
         except BaseException:
-            server.stop()
+            server.process.terminate()
             raise
         return result | bench.finish(server, gone=gone)
+
+
+def _start_when_full(bench: Bench, disk: SmallDisk, workers: int) -> tuple[Server, bool]:
+    """A start either succeeds, and reads are served, or it ends with a word about the disk; then the disk is freed."""
+    bench.state.dying.clear()
+    bench.state.stop.clear()
+    log = bench.folder / "server.log"
+    before = log.stat().st_size
+    try:
+        server = bench.start(workers)
+    except RuntimeError:
+        with log.open("rb") as file:
+            file.seek(before)
+            said = file.read()
+        assert b"\nxds serve: " in b"\n" + said, f"the start ended without a word: {said[-600:]!r}"
+        assert b"Traceback" not in said, f"the start ended with a traceback: {said[-600:]!r}"
+        disk.free()
+        return bench.start(workers), False
+    reader = Client(server, bench.state, f"{bench.prefix}.98", 98)
+    if not reader.attempt(reader.query):
+        bench.state.note_improper("a query is not answered by a server that started on a full disk")
+    reader.attempt(reader.provide_small)  # done or refused, but properly
+    reader.close()
+    disk.free()
+    return server, True
 
 
 @contextlib.contextmanager
@@ -212,10 +247,10 @@ _MOSTLY: Final = (
 
 def broken(bench: Bench) -> Result:
     stretch, end = bench.number % 2 == 0, ENDS[bench.number % len(ENDS)]
-    workers = 2 if end != "power" and bench.number // 6 % 2 else 0
-    calls, kinds = _MOSTLY[(bench.number * 3) % len(_MOSTLY)]
+    workers = 0 if end == "power" else bench.r.choice((0, 2))
+    calls, kinds = _MOSTLY[(bench.number + bench.number // len(_MOSTLY)) % len(_MOSTLY)]
     result: Result = {"errors": "stretch" if stretch else "single", "end": end, "workers": workers}
-    result |= {"calls": str(calls), "kinds": str(kinds)}
+    result |= {"calls": calls.name, "kinds": kinds.name}
     shim = Shim(bench.folder, bench.data)
     log = bench.folder / "recording"
     before = Disk(bench.data) if end == "power" else None
