@@ -8,7 +8,8 @@
 
    * a failed write may have written a first part;
    * what was written since the last fsync of a file is lost when fsync fails, for good: the range reads as zeros;
-   * a name that was made by a rename is gone when the fsync of its directory fails.
+   * a name that was made by a rename is gone when the fsync of its directory fails;
+   * or else, by the dice, what was not synced is still there, and may be found after a crash.
 
    A process that forks without exec is not followed. */
 #define _GNU_SOURCE
@@ -38,7 +39,8 @@ struct control {            /* as in shim.py */
     uint32_t chance;        /* of 65536 */
     int32_t left;           /* failures still to come; below 0: no end */
     int32_t error;
-    uint32_t seed;
+    uint32_t loss;          /* of 65536: a failed fsync loses what it was to sync */
+    uint32_t seed, unused;
     uint64_t failed[CALLS]; /* how many failed, by call */
     uint64_t lost;          /* bytes that were taken away */
 };
@@ -85,12 +87,15 @@ static int kind_of(const char *path, mode_t mode) {
     return strstr(path, "/documents/") && !strstr(path, "/owners/") ? DOCUMENT : OTHER;
 }
 
+static int dice(uint32_t chance) {
+    uint32_t number = __atomic_add_fetch(&control->seed, 0x9E3779B9u, __ATOMIC_RELAXED);
+    number = (number ^ number >> 16) * 0x85EBCA6Bu;
+    number = (number ^ number >> 13) * 0xC2B2AE35u;
+    return number >> 16 < chance;
+}
+
 static int fails(enum call call, int kind) {
-    if (!(control->calls & call) || !(control->kinds & kind)) return 0;
-    uint32_t dice = __atomic_add_fetch(&control->seed, 0x9E3779B9u, __ATOMIC_RELAXED);
-    dice = (dice ^ dice >> 16) * 0x85EBCA6Bu;
-    dice = (dice ^ dice >> 13) * 0xC2B2AE35u;
-    if ((dice >> 16) >= control->chance) return 0;
+    if (!(control->calls & call) || !(control->kinds & kind) || !dice(control->chance)) return 0;
     int32_t left = __atomic_load_n(&control->left, __ATOMIC_RELAXED);
     do {
         if (!left) return 0;
@@ -233,6 +238,7 @@ static void lose_name(struct file *directory) {
         struct file *file = file_at(fd); \
         if (!file) return next(fd); \
         if (fails(call, file->kind)) { \
+            if (!dice(control->loss)) return failed(); \
             if (file->kind == DIRECTORY) lose_name(file); else lose(fd, file); \
             return failed(); \
         } \

@@ -288,12 +288,13 @@ def broken(bench: Bench) -> Result:
 
 
 def _errors(shim: Shim, calls: Calls, kinds: Kinds, r: random.Random, *, stretch: bool) -> None:
+    loss = r.choice((0.0, 0.5, 1.0))
     if stretch:
-        shim.fail(calls, kinds, chance=r.choice((0.02, 0.1, 0.5, 1.0)))
+        shim.fail(calls, kinds, chance=r.choice((0.02, 0.1, 0.5, 1.0)), loss=loss)
         time.sleep(r.uniform(0.3, 1.5))
         return
     for _ in range(r.randint(4, 12)):
-        shim.fail(calls, kinds, times=r.choice((1, 1, 2)), chance=r.choice((0.3, 1.0)))
+        shim.fail(calls, kinds, times=r.choice((1, 1, 2)), chance=r.choice((0.3, 1.0)), loss=loss)
         time.sleep(r.uniform(0.02, 0.25))
 
 

@@ -14,8 +14,8 @@ from typing import Final
 from tests.evidence.preload import compiled, preloading
 
 SOURCE: Final = Path(__file__).with_name("faults.c")
-_CONTROL: Final = struct.Struct("<qIIIiiI5QQ")  # as in faults.c
-_SWITCHES: Final = struct.Struct("<IIIii")  # calls, kinds, chance, left, error
+_CONTROL: Final = struct.Struct("<qIIIiiIII5QQ")  # as in faults.c
+_SWITCHES: Final = struct.Struct("<IIIiiI")  # calls, kinds, chance, left, error, loss
 _CLOCK: Final = struct.Struct("<q")
 _ALWAYS: Final = 65536
 
@@ -55,7 +55,9 @@ class Shim:
         self.library = compiled(SOURCE, folder)
         self._data = data
         self._path = folder / "control"
-        self._path.write_bytes(_CONTROL.pack(0, 0, 0, 0, 0, 0, random.getrandbits(32), *(0,) * 6).ljust(4096, b"\0"))
+        self._path.write_bytes(
+            _CONTROL.pack(0, 0, 0, 0, 0, 0, 0, random.getrandbits(32), 0, *(0,) * 6).ljust(4096, b"\0")
+        )
         with self._path.open("r+b") as file:
             self._page = mmap.mmap(file.fileno(), 4096)
 
@@ -70,12 +72,16 @@ class Shim:
         chance: float = 1.0,
         times: int = -1,
         error: int = errno.EIO,
+        loss: float = 1.0,
     ) -> None:
-        """From now on such calls fail: each with this chance, ``times`` of them (below 0: without end)."""
-        _SWITCHES.pack_into(self._page, 8, calls, kinds, round(chance * _ALWAYS), times, error)
+        """From now on such calls fail: each with this chance, ``times`` of them (below 0: without end).
+
+        ``loss`` is the chance that a failed fsync loses what it was to sync.
+        """
+        _SWITCHES.pack_into(self._page, 8, calls, kinds, round(chance * _ALWAYS), times, error, round(loss * _ALWAYS))
 
     def heal(self) -> None:
-        _SWITCHES.pack_into(self._page, 8, 0, 0, 0, 0, 0)
+        _SWITCHES.pack_into(self._page, 8, 0, 0, 0, 0, 0, 0)
 
     def set_clock(self, seconds: int) -> None:
         """How far the program's clock is ahead of the true time."""
@@ -83,7 +89,7 @@ class Shim:
 
     def failed(self) -> dict[Calls, int]:
         """How many calls have failed so far."""
-        counts = _CONTROL.unpack_from(self._page)[7:12]
+        counts = _CONTROL.unpack_from(self._page)[9:14]
         return {call: count for call, count in zip(Calls, counts, strict=True) if count}
 
     def lost(self) -> int:
