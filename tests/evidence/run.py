@@ -39,6 +39,13 @@ LANES = (
         resumes=True,
     ),
     Lane(
+        "faults",
+        "tests.evidence.faults",
+        "a full disk, a disk with errors and a clock that jumps lose nothing that was acknowledged",
+        ("--rounds", "20"),
+        resumes=True,
+    ),
+    Lane(
         "power",
         "tests.evidence.power",
         "power loss keeps what was acknowledged, whatever the disk kept of what was not synced",
