@@ -17,7 +17,7 @@ import threading
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -297,7 +297,7 @@ class Client:
 
 
 @contextlib.contextmanager
-def clients(server: Server, state: Round, prefix: str, seed: int, threads: int):  # type: ignore[no-untyped-def]
+def clients(server: Server, state: Round, prefix: str, seed: int, threads: int) -> Iterator[None]:
     """The mixed load, from ``threads`` clients, for the time of the block."""
     running = [
         threading.Thread(target=Client(server, state, f"{prefix}.{n}", seed * 100 + n).run) for n in range(threads)

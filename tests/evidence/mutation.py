@@ -34,6 +34,7 @@ STORES = (
     "tests/xds/stores/test_reader.py",
     "tests/xds/stores/test_patterns.py",
 )
+DISK = ("tests/xds/stores/test_documents.py", "tests/xds/stores/test_sqlite.py")
 EBXML = ("tests/xds/ebxml",)
 # what fails should fail for the rule, not for a race that the rule has a part in
 PYTEST = ("-q", "-x", "-p", "no:cacheprovider", "--ignore", "tests/xds/registry/test_concurrency.py")
@@ -290,7 +291,7 @@ MUTATIONS = (
     Mutation(
         "staged bytes of a submission the registry refuses are discarded",
         "xds/repository/actor.py",
-        "            self._discard(document.staged for document in documents)",
+        "            self.store.discard(document.staged, in_doubt=not isinstance(error, RequestRejected))",
         "            pass",
         REPOSITORY,
     ),
@@ -405,6 +406,62 @@ MUTATIONS = (
         'content.replace(b"\\7", _last_update_time(stored.last_update_time))',
         'content.replace(b"\\7", b"")',
         EBXML,
+    ),
+    Mutation(
+        "a document whose fsync failed is refused",
+        "xds/stores/documents.py",
+        "        os.fsync(file.fileno())\n        file.close()",
+        "        with contextlib.suppress(OSError):\n            os.fsync(file.fileno())\n        file.close()",
+        DISK,
+    ),
+    Mutation(
+        "a document whose name could not be synced is refused",
+        "xds/stores/documents.py",
+        "        sync_directory(os.path.dirname(absolute))",
+        "        with contextlib.suppress(OSError):\n            sync_directory(os.path.dirname(absolute))",
+        DISK,
+    ),
+    Mutation(
+        "a directory is synced before the first document of a process in it",
+        "xds/stores/documents.py",
+        "                sync_directory(self.folder)\n                self._made",
+        "                self._made",
+        DISK,
+    ),
+    Mutation(
+        "a file of a living process is not swept",
+        "xds/stores/documents.py",
+        "known[owner] = owner == self.owner or (",
+        "known[owner] = owner == self.owner or False and (",
+        DISK,
+    ),
+    Mutation(
+        "a COMMIT that failed acknowledges nothing",
+        "xds/stores/sqlite.py",
+        "            if not self._happened(number, error):\n                raise GroupLost from error",
+        "            self._happened(number, error)",
+        DISK,
+    ),
+    Mutation(
+        "what a dead process left in the WAL is synced before new work",
+        "xds/stores/sqlite.py",
+        "        self._checkpoint.copy()",
+        "        pass",
+        DISK,
+    ),
+    Mutation(
+        "files of a submission in doubt stay",
+        "xds/repository/actor.py",
+        "in_doubt=not isinstance(error, RequestRejected)",
+        "in_doubt=False",
+        REPOSITORY,
+    ),
+    Mutation(
+        "a clock that is set forward makes nothing old that is under way",
+        "xds/repository/doubts.py",
+        '    if boot and note.get("boot") == boot:',
+        "    if not boot:",
+        REPOSITORY,
     ),
 )
 
