@@ -28,6 +28,11 @@ class Bench:
         self.server.announce(range(PATIENTS))
         self.client = Client(self.server, self.state, "1.2.826.1", 1)
 
+    def start_again(self) -> None:
+        self.server.kill()
+        self.client.close()
+        self.server = Server.start(self.data, prefix=self.shim.prefix())
+
     def finish(self) -> dict[str, int]:
         """The checks of the long lane."""
         serves_again(self.server, self.state, "1.2.826.2", 2, within=5)
@@ -76,6 +81,16 @@ def test_an_fsync_that_failed_acknowledges_nothing(bench: Bench, kinds: Kinds) -
     bench.finish()
 
 
+def test_a_submission_that_is_found_done_after_a_crash_has_its_document(bench: Bench) -> None:
+    """Its fsync failed, but the system kept what was written: nothing was acknowledged, and it is there whole."""
+    assert bench.client.attempt(bench.client.provide_small)
+    bench.shim.fail(SYNCING, Kinds.WAL, loss=0)
+    assert not bench.client.attempt(bench.client.provide_large)
+    bench.shim.heal()
+    bench.start_again()
+    assert bench.finish()["there without acknowledgement"] == 1
+
+
 def test_a_clock_that_jumps_changes_no_order_and_sweeps_nothing(bench: Bench) -> None:
     client = bench.client
     client.register()  # the Folder
@@ -90,9 +105,8 @@ def test_a_clock_that_jumps_changes_no_order_and_sweeps_nothing(bench: Bench) ->
 def test_a_server_that_starts_hours_later_keeps_what_was_acknowledged(bench: Bench) -> None:
     client = bench.client
     assert client.attempt(client.provide_large)
-    bench.server.kill()
-    bench.shim.set_clock(30 * 3600)  # what it left behind is old enough to be swept
-    bench.server = Server.start(bench.data, prefix=bench.shim.prefix())
+    bench.shim.set_clock(30 * 3600)  # what it leaves behind is old enough to be swept
+    bench.start_again()
     assert bench.finish()["acknowledged"] >= 1
 
 
