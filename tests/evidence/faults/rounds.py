@@ -74,7 +74,7 @@ class Bench:
     def discreet(self) -> None:
         """No patient stands in the server's log."""
         log = (self.folder / "server.log").read_text("utf-8", "replace")
-        for secret in ("&" + messages.AUTHORITY, "Test^Evidence", messages.patient(0)[:7]):
+        for secret in ("&" + messages.AUTHORITY, "Quillfeather^Ottoline", messages.patient(0)[:7]):
             assert secret not in log, f"the log names a patient: {secret}"
 
     def finish(self, server: Server, *, gone: list[int] | None = None) -> Result:

@@ -23,7 +23,6 @@ from tests.xds.registry.build import (
     submission_set,
     unique_id,
 )
-from tests.xds.stores.support import no_file_longer_than
 from xds.errors import PeerUnreachable, RequestRejected, StoreUnavailable
 from xds.metadata.registry_object import RegistryObject, Submission
 from xds.metadata.requests import DocumentRequest, ProvidedDocuments
@@ -258,20 +257,6 @@ def test_the_same_unique_id_with_other_bytes_is_refused(
     assert bytes_of(retrieve(repository, unique)) == [TEXT]
 
 
-def test_a_document_whose_submission_the_disk_refused_is_gone_when_the_disk_is_back(tmp_path: Path) -> None:
-    with new_store(tmp_path) as store:
-        repository = DocumentRepository(store, DocumentRegistry(store))
-        request = provided(store, (unhashed(), LARGE))
-        with no_file_longer_than(64):
-            for each in (request, provided(store, (unhashed(), TEXT))):
-                with pytest.raises(StoreUnavailable):
-                    repository.provide_and_register(each)
-        assert len(files(store)) == 1  # a COMMIT that failed may be found done after a crash, with its document
-        repository.provide_and_register(provided(store, (unhashed(), TEXT)))
-        store.close()
-        assert files(store) == []
-
-
 # --------------------------------------------------------------------------- ITI-43
 
 
@@ -454,43 +439,6 @@ def test_a_lost_answer_keeps_the_document_until_the_outcome_is_known(
         assert resolved.absent == (key,)
         assert retrieve(repository, unique).documents == ()
     assert notes(repository) == []
-
-
-def test_a_clock_that_jumps_does_not_make_old_what_is_under_way(store: SqlStore, elsewhere: Elsewhere) -> None:
-    now, up, resolved = [datetime(2026, 1, 1, tzinfo=UTC)], [5.0], []
-
-    class Slow(Elsewhere):
-        def register(self, submission: Submission) -> RegistryResponse:
-            """While the answer is waited for, the clock is set and another process looks for doubts."""
-            now[0] += timedelta(hours=1)
-            up[0] += 60
-            resolved.append(repository.resolve_doubts(self.has))
-            return super().register(submission)
-
-    repository = DocumentRepository(
-        store, Slow(elsewhere.registry), clock=lambda: now[0], uptime=lambda: ("this start", up[0])
-    )
-    unique = unique_id()
-    request = provided(store, (unhashed(unique=unique), TEXT))
-    assert repository.provide_and_register(request) == RegistryResponse()
-    assert resolved[0].open == (set_id(request),)
-    assert bytes_of(retrieve(repository, unique)) == [TEXT]
-
-
-@pytest.mark.parametrize("boot", ["another start", ""])
-def test_a_doubt_of_before_the_machine_started_is_as_old_as_the_clock_says(
-    store: SqlStore, elsewhere: Elsewhere, boot: str
-) -> None:
-    now, start = [datetime(2026, 1, 1, tzinfo=UTC)], [("" if not boot else "a start", 5000.0)]
-    repository = DocumentRepository(store, elsewhere, clock=lambda: now[0], uptime=lambda: start[0])
-    request = provided(store, (unhashed(), TEXT))
-    elsewhere.fault = "before"
-    codes_of(repository, request)
-    elsewhere.fault = ""
-    start[0] = (boot, 5.0)
-    assert repository.resolve_doubts(elsewhere.has).open == (set_id(request),)
-    now[0] += timedelta(hours=1)
-    assert repository.resolve_doubts(elsewhere.has).absent == (set_id(request),)
 
 
 def test_a_refused_repetition_does_not_end_the_doubt_about_the_first_attempt(
