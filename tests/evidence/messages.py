@@ -174,7 +174,7 @@ def iti8(number: int) -> bytes:
     pid = patient(number).replace("&amp;", "&")
     return (
         f"\x0bMSH|^~\\&|HIS|EAST|XDS|REGION|20260101000000||ADT^A01^ADT_A01|E{number}|P|2.3.1\r"
-        f"EVN|A01|20260101000000\rPID|1||{pid}||Test^Evidence||19700101|M\rPV1|1|O\r\x1c\r"
+        f"EVN|A01|20260101000000\rPID|1||{pid}||Quandary^Ophir||19700101|M\rPV1|1|O\r\x1c\r"
     ).encode()
 
 

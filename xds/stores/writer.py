@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from typing import Any, Final, Protocol, TypeVar
 
-from xds.errors import StoreUnavailable
+from xds.errors import StoreUnavailable, XdsError
 from xds.ports import Transaction
 
 T = TypeVar("T")
@@ -37,8 +37,11 @@ class Outcome:
         if self.error is None:
             self.job.future.set_result(self.value)
         else:
+            if isinstance(self.error, XdsError):
+                # an expected one needs no traceback, whose frames hold the job, and the job the Future that holds it
+                self.error.__traceback__ = None
             self.job.future.set_exception(self.error)
-            self.error = None  # the traceback and the Future would refer to each other
+            self.error = None
 
 
 class Writer(Protocol):
