@@ -12,6 +12,7 @@ and what changes after registration or depends on who asks.
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from importlib import resources
 from typing import Final
 
@@ -66,21 +67,36 @@ _RENDERINGS: Final = {
 
 
 def encode(registry_object: RegistryObject) -> bytes:
-    """The stored fragment of a clean object, whichever of the two formats is shorter.
+    """The stored fragment of a clean object: ``render_with_holes``, then ``pack``."""
+    return pack([render_with_holes(registry_object)])[0]
+
+
+def render_with_holes(registry_object: RegistryObject) -> bytes:
+    """The XML of a clean object that is stored, before compression.
 
     Its id, patientId, home, status, lid, version, lastUpdateTime, association type, source and target are left to the
     columns. Raises ValueError for text that XML cannot carry, and for an object longer than ``MAX_SIZE``.
     """
-    content = render_with_holes(registry_object).encode()
+    content = render(registry_object, _RENDERINGS[registry_object.kind]).encode()
     if len(content) > MAX_SIZE:
         raise ValueError(f"a registry object of more than {MAX_SIZE} bytes cannot be stored")
-    packed = _CODECS.compress(content)
-    return b"\1" + packed if len(packed) < len(content) else b"\0" + content
+    return content
 
 
-def render_with_holes(registry_object: RegistryObject) -> str:
-    """The XML that is stored, before compression."""
-    return render(registry_object, _RENDERINGS[registry_object.kind])
+def pack(contents: Sequence[bytes]) -> list[bytes]:
+    """The fragments of what ``render_with_holes`` gave, each in whichever of the two formats is shorter.
+
+    Many at once cost a third of as many by themselves: the dictionary's tables stay in the processor's cache, and the
+    interpreter is let go and taken back once.
+    """
+    if not contents:
+        return []
+    frames = _CODECS.compress(list(contents))
+    return [_shorter(frames[n].tobytes(), content) for n, content in enumerate(contents)]
+
+
+def _shorter(frame: bytes, content: bytes) -> bytes:
+    return b"\1" + frame if len(frame) < len(content) else b"\0" + content
 
 
 # --------------------------------------------------------------------------- reading
@@ -132,7 +148,8 @@ class _Codecs(threading.local):
     """A compressor and a decompressor per thread: they keep their working memory and may not be shared."""
 
     def __init__(self) -> None:
-        self.compress = zstandard.ZstdCompressor(dict_data=_DICTIONARY, compression_params=_PARAMETERS).compress
+        compressor = zstandard.ZstdCompressor(dict_data=_DICTIONARY, compression_params=_PARAMETERS)
+        self.compress = compressor.multi_compress_to_buffer
         self._decompress = zstandard.ZstdDecompressor(dict_data=_DICTIONARY).decompress
 
     def decompress(self, frame: bytes) -> bytes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -89,20 +89,32 @@ class PreparedRows:
     associations: list[Row] = field(default_factory=list)
     codes: list[Row] = field(default_factory=list)
     outside: list[bytes] = field(default_factory=list)  # ends of associations that are not in this submission
+    packed: bool = False  # the last column of an object is its fragment; before ``pack`` it is its XML
 
 
 def prepare_objects(objects: Sequence[RegistryObject]) -> PreparedObjects:
     """``UnitOfWork.prepare``: a ValueError for an object the rules would refuse."""
-    return PreparedObjects(prepare(objects, fragments.encode), len(objects))
+    return PreparedObjects(prepare(objects), len(objects))
 
 
-def prepare(objects: Sequence[RegistryObject], encode: Callable[[RegistryObject], bytes]) -> PreparedRows:
-    """Rows of clean objects; ``encode`` renders the fragment."""
+def pack(prepared: Iterable[PreparedRows]) -> None:
+    """Compress the XML in rows that have not been packed; a whole group's at once is cheapest."""
+    waiting = [rows for rows in prepared if not rows.packed]
+    tables = [table for rows in waiting for table in (rows.entries, rows.sets, rows.folders, rows.associations)]
+    packed = iter(fragments.pack([row[-1] for table in tables for row in table]))
+    for table in tables:
+        table[:] = [(*row[:-1], next(packed)) for row in table]
+    for rows in waiting:
+        rows.packed = True
+
+
+def prepare(objects: Sequence[RegistryObject]) -> PreparedRows:
+    """Rows of clean objects, not yet packed."""
     rows = PreparedRows()
     for obj in objects:
         if obj.kind is ObjectKind.UNKNOWN:
             raise ValueError("a RegistryPackage that is neither SubmissionSet nor Folder cannot be stored")
-        _PREPARE[obj.kind](obj, encode(obj), rows)
+        _PREPARE[obj.kind](obj, fragments.render_with_holes(obj), rows)
     rows.claims.sort(key=_identifier_of)
     own = {claim.uuid for claim in rows.claims}
     for row in rows.associations:
@@ -190,7 +202,7 @@ def _claim(
     rows.claims.append(IdClaim(unique_identifier(unique_id), obj.kind, uuid, hash_, size, obj.location))
 
 
-def _prepare_entry(obj: RegistryObject, fragment: bytes, rows: PreparedRows) -> None:
+def _prepare_entry(obj: RegistryObject, content: bytes, rows: PreparedRows) -> None:
     uuid, status, version, lid = _common(obj)
     single: list[str | None] = [None, None, None, None, None]
     confidentiality: list[str] = []
@@ -238,14 +250,14 @@ def _prepare_entry(obj: RegistryObject, fragment: bytes, rows: PreparedRows) -> 
             hash_,
             size,
             obj.slot(_REPOSITORY),
-            fragment,
+            content,
         )
     )
     rows.codes += [(uuid, attribute, value) for attribute, value in sorted(codes)]
     _claim(rows, obj, uuid, unique_id, hash_, size)
 
 
-def _prepare_set(obj: RegistryObject, fragment: bytes, rows: PreparedRows) -> None:
+def _prepare_set(obj: RegistryObject, content: bytes, rows: PreparedRows) -> None:
     uuid, status, version, lid = _common(obj)
     content_type: str | None = None
     persons: list[str] = []
@@ -270,26 +282,26 @@ def _prepare_set(obj: RegistryObject, fragment: bytes, rows: PreparedRows) -> No
             _packed(persons),
             _packed(institutions),
             text_of(obj.name) if obj.name else None,
-            fragment,
+            content,
         )
     )
     _claim(rows, obj, uuid, unique_id, None, None)
 
 
-def _prepare_folder(obj: RegistryObject, fragment: bytes, rows: PreparedRows) -> None:
+def _prepare_folder(obj: RegistryObject, content: bytes, rows: PreparedRows) -> None:
     uuid, status, version, lid = _common(obj)
     codes = {f"{c.code or ''}^^{c.coding_scheme or ''}" for c in obj.classifications if c.scheme == _FOLDER_CODE}
     unique_id = _unique_id(obj, _UNIQUE_ID[ObjectKind.FOLDER])
     title = text_of(obj.name) if obj.name else None
-    rows.folders.append((uuid, status, version, lid, unique_id, _time(obj, _LAST_UPDATE_TIME), title, fragment))
+    rows.folders.append((uuid, status, version, lid, unique_id, _time(obj, _LAST_UPDATE_TIME), title, content))
     rows.codes += [(uuid, int(CodeAttribute.folder_code), value) for value in sorted(codes)]
     _claim(rows, obj, uuid, unique_id, None, None)
 
 
-def _prepare_association(obj: RegistryObject, fragment: bytes, rows: PreparedRows) -> None:
+def _prepare_association(obj: RegistryObject, content: bytes, rows: PreparedRows) -> None:
     uuid, status, version, lid = _common(obj)
     source, target = _entry_uuid(obj.source), _entry_uuid(obj.target)
-    rows.associations.append((uuid, status, version, lid, str(obj.association_type or ""), source, target, fragment))
+    rows.associations.append((uuid, status, version, lid, str(obj.association_type or ""), source, target, content))
     rows.claims.append(IdClaim(uuid_identifier(uuid), obj.kind, uuid, None, None, obj.location))
 
 

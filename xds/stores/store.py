@@ -54,8 +54,8 @@ class SqlStore:
     def prepare(self, objects: Sequence[RegistryObject]) -> PreparedObjects:
         return prepare_objects(objects)
 
-    def submit(self, work: Callable[[Transaction], T]) -> Future[T]:
-        return self._writer.submit(work)
+    def submit(self, work: Callable[[Transaction], T], prepared: PreparedObjects | None = None) -> Future[T]:
+        return self._writer.submit(work, prepared)
 
     def transaction(self, work: Callable[[Transaction], T]) -> T:
         return self._writer.submit(work).result()

@@ -103,10 +103,20 @@ def test_a_short_fragment_is_kept_as_it_is_when_that_is_shorter(monkeypatch: pyt
     o = registered(support.association("urn:uuid:00000000-0000-4000-8000-000000000001", "a", "b"))
     packed = fragments.encode(o)
     assert packed[0] == fragments.ZSTD_1
-    raw = bytes([fragments.RAW]) + fragments.render_with_holes(o).encode()
+    raw = bytes([fragments.RAW]) + fragments.render_with_holes(o)
     assert fragments.fill(stored(o, raw)) == fragments.fill(stored(o, packed))
-    monkeypatch.setattr(fragments._CODECS, "compress", lambda content: content + b"longer")
+    monkeypatch.setattr(
+        fragments._CODECS, "compress", lambda contents: [memoryview(content + b"longer") for content in contents]
+    )
     assert fragments.encode(o) == raw
+
+
+def test_packed_together_is_as_packed_alone() -> None:
+    submission = support.submission()
+    assign_uuids(submission)
+    contents = [fragments.render_with_holes(o) for o in submission.objects]
+    assert fragments.pack(contents) == [fragments.pack([content])[0] for content in contents]
+    assert fragments.pack([]) == []
 
 
 def test_what_is_in_a_typical_submission_takes_little_room() -> None:
