@@ -284,9 +284,15 @@ class _Feeding:
         self._closed = False
 
     def feed(self, pieces: list[bytes]) -> SoapReply | None:
-        """Give the call its next bytes; the answer when it refuses them."""
+        """Give the call its next bytes; the answer when it refuses them, and what was staged is gone with it.
+
+        Were it there while the rest of the request is read, one request too many would have all the others refused.
+        """
         with self._lock:
-            return None if self._closed else self._feed(pieces)
+            refusal = None if self._closed else self._feed(pieces)
+            if refusal is not None:
+                self._close()
+            return refusal
 
     def _feed(self, pieces: list[bytes]) -> SoapReply | None:
         try:

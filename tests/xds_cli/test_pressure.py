@@ -262,9 +262,9 @@ def test_documents_before_the_envelope_are_refused_at_the_quota(patient_server: 
             answers.append(rest(connection))
 
     arrived, go = threading.Semaphore(0), threading.Event()
-    watcher = threading.Thread(target=watch)
+    watcher = threading.Thread(target=watch, daemon=True)
     watcher.start()
-    senders = [threading.Thread(target=send) for _ in range(100)]
+    senders = [threading.Thread(target=send, daemon=True) for _ in range(100)]
     for sender in senders:
         sender.start()
         if not at_once:
