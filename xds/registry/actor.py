@@ -144,6 +144,15 @@ class DocumentRegistry:
         Identifiers of others are not its affair. The Future resolves when they are on disk. UnsupportedMessage for a
         merge.
         """
+        work = self.plan_feed(feed)
+        if work.args[0]:
+            return self.store.submit(work)
+        done: Future[AppliedFeed] = Future()
+        done.set_result(AppliedFeed((), ()))
+        return done
+
+    def plan_feed(self, feed: IdentityFeed) -> partial[AppliedFeed]:
+        """The picklable work of ``apply_feed``, for the store's writer."""
         if feed.event.merges:
             raise UnsupportedMessage("this registry does not merge patients")
         authority = self.domain.assigning_authority
@@ -151,11 +160,7 @@ class DocumentRegistry:
             identifiers = tuple(str(identifier) for identifier in feed.identifiers)
         else:
             identifiers = feed.of_domain(authority)
-        if identifiers:
-            return self.store.submit(partial(_announce, identifiers))
-        done: Future[AppliedFeed] = Future()
-        done.set_result(AppliedFeed((), ()))
-        return done
+        return partial(_announce, identifiers)
 
 
 def _announce(identifiers: tuple[str, ...], transaction: Transaction) -> AppliedFeed:
