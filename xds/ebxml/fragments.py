@@ -11,8 +11,10 @@ and what changes after registration or depends on who asks.
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib import resources
 from typing import Final
 
@@ -23,7 +25,7 @@ from xds.ebxml.xml import PREFIXES, attribute, parse
 from xds.errors import MalformedMessage
 from xds.metadata.registry_object import RegistryObject
 from xds.ports import StoredObject
-from xds.vocab.ebrim import ObjectKind, SlotName, Status
+from xds.vocab.ebrim import ObjectKind, Scheme, SlotName, Status
 
 RAW: Final = 0
 ZSTD_1: Final = 1
@@ -194,6 +196,48 @@ def decode(stored: StoredObject, *, home: str | None = None) -> RegistryObject:
 
 _ROOT: Final = b"<rim:RegistryObjectList" + PREFIXES + b">"
 _END: Final = b"</rim:RegistryObjectList>"
+
+
+@dataclass(frozen=True, slots=True)
+class Authors:
+    """authorPerson and authorInstitution of every author of an object, as they came."""
+
+    persons: list[str]
+    institutions: list[str]
+
+
+def authors(fragment: bytes) -> Authors:
+    """The authors in a stored fragment of a DocumentEntry or SubmissionSet.
+
+    Found by their text, which ``encode`` alone writes: a tenth of what parsing would cost.
+    """
+    found = Authors([], [])
+    for author in _AUTHOR.findall(_content(fragment)):
+        for name, values in _AUTHOR_SLOT.findall(author):
+            place = found.persons if name == b"authorPerson" else found.institutions
+            place += [_unescaped(value.decode()) for value in _VALUE.findall(values)]
+    return found
+
+
+_AUTHOR_SCHEMES: Final = "|".join((Scheme.DOCUMENT_ENTRY_AUTHOR.value, Scheme.SUBMISSION_SET_AUTHOR.value)).encode()
+# no attribute contains a ">" as it is, no element of these stands inside another of its name
+_AUTHOR: Final = re.compile(
+    rb'<rim:Classification [^>]*classificationScheme="(?:'
+    + _AUTHOR_SCHEMES
+    + rb')"[^>]*(?<!/)>(.*?)</rim:Classification>',
+    re.DOTALL,
+)
+_AUTHOR_SLOT: Final = re.compile(
+    rb'<rim:Slot name="(authorPerson|authorInstitution)"><rim:ValueList>(.*?)</rim:ValueList>', re.DOTALL
+)
+_VALUE: Final = re.compile(rb"<rim:Value>(.*?)</rim:Value>", re.DOTALL)
+
+
+def _unescaped(value: str) -> str:
+    """The opposite of ``xml.text``."""
+    if "&" not in value:
+        return value
+    return value.replace("&#13;", "\r").replace("&gt;", ">").replace("&lt;", "<").replace("&amp;", "&")
 
 
 def object_ref(id: str, home: str | None = None) -> bytes:
