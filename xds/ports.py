@@ -378,6 +378,21 @@ class Include:
 
 
 @dataclass(frozen=True, slots=True)
+class Later:
+    """Stands in a body for XML that is made while it is sent, because all of it at once would be too much to hold."""
+
+    make: Callable[[], Iterator[bytes]]
+
+    @property
+    def size(self) -> None:
+        """Not known before it is made."""
+        return None
+
+    def chunks(self) -> Iterator[bytes]:
+        return self.make()
+
+
+@dataclass(frozen=True, slots=True)
 class IncomingResponse:
     """The answer: ``body`` is the parsed element inside soap:Body (an lxml element), ``parts`` what came with it."""
 

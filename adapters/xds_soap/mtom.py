@@ -17,7 +17,7 @@ from typing import Protocol
 from urllib.parse import quote
 
 from xds.errors import MalformedMessage, StoreUnavailable
-from xds.ports import Include, OutgoingPart, Stage
+from xds.ports import Include, Later, OutgoingPart, Stage
 from xds_soap.limits import Limits, Quota, check
 from xds_soap.mime import MultipartSplitter, TransferDecoder, Write, content_id, parse_header, transfer_decoder
 from xds_soap.staging import Staging
@@ -224,16 +224,16 @@ _SAFE_TYPE = re.compile(
 )
 
 
-def inlined(body: Iterable[bytes | Include]) -> Iterator[Piece]:
+def inlined(body: Iterable[bytes | Include | Later]) -> Iterator[Piece]:
     """A body for a message without MTOM: documents as base64."""
     for piece in body:
-        yield piece if isinstance(piece, bytes) else PartBase64(piece.part)
+        yield PartBase64(piece.part) if isinstance(piece, Include) else piece
 
 
-def included(body: Iterable[bytes | Include]) -> Iterator[bytes]:
+def included(body: Iterable[bytes | Include | Later]) -> Iterator[Piece]:
     """A body for a package: documents as xop:Include, which must be the only child of its element (XOP 2.1)."""
     for piece in body:
-        yield piece if isinstance(piece, bytes) else include(piece.part.content_id)
+        yield include(piece.part.content_id) if isinstance(piece, Include) else piece
 
 
 def include(part_id: str) -> bytes:

@@ -10,7 +10,8 @@ residents: most have a handful, a few have thousands (a Pareto tail), and one re
 Submissions of a district come in no order of patients, as in life. A tenth replaces or files what came before. Memory
 is that of one district's plan (a few MB) however many there are. Nobody in it exists.
 
-``entryUUID`` are random (version 4), which is what most systems send and the worst for an index.
+Only the entryUUIDs of Associations are new each time. The others are random (version 4), which is what most systems
+send and the worst for an index.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ ENTRIES: Final = 100_000
 RESIDENTS: Final = 10_000
 HEAVIEST: Final = 10_000  # documents of the first resident of the region
 HOSPITALS: Final = 8
-_TAIL, _LEAST, _MOST = 1.3, 2, 1_000  # of the Pareto distribution of documents over residents
+_TAIL, _LEAST = 1.3, 2  # of the Pareto distribution of documents over residents, up to 1 % of a district's
 _HEAVY = 3  # residents of a district with 1 to 4 % of its documents each
 _SIZES: Final = (1, 1, 1, 1, 1, 1, 2, 2, 3, 6)  # documents of one submission
 _PLAIN, _REPLACES, _FILES = range(3)
@@ -167,7 +168,9 @@ class District:
     def documents(self) -> list[int]:
         """How many DocumentEntries each resident has."""
         region, r = self.region, self._random(2)
-        counts = [min(_MOST, int(_LEAST * (1 - r.random()) ** (-1 / _TAIL))) for _ in range(region.residents)]
+        counts = [
+            min(region.entries // 100, int(_LEAST * (1 - r.random()) ** (-1 / _TAIL))) for _ in range(region.residents)
+        ]
         counts[0] = region.heaviest if self.number == 0 else 0
         counts[1 : 1 + _HEAVY] = [int(region.entries * r.uniform(0.01, 0.04)) for _ in range(_HEAVY)]
         surplus = sum(counts) - region.entries
