@@ -27,7 +27,7 @@ from tests.benchmarks.region import District, Region
 from tests.evidence import scale_measures as measures
 from tests.evidence.server import Server, commit, machine
 from xds.registry import DocumentRegistry
-from xds.registry.bulk import Item, bulk_load
+from xds.registry.bulk import BATCH, Item, bulk_load
 from xds.stores import open_store
 
 
@@ -91,7 +91,7 @@ def load(place: Place, districts: list[District], notes: Notes, kind: str) -> No
                 if progress.refused:
                     raise RuntimeError(f"{len(progress.refused)} submissions were refused")
             seconds, cpu = time.monotonic() - started, time.process_time() - cpu
-            whole = first is not None and first <= 1000  # not resumed in the middle
+            whole = first is not None and first <= BATCH  # not resumed in the middle
             notes.write(f"{kind} load {district.number}", {"seconds": seconds, "cpu": cpu, "whole": whole})
             print(f"{kind}: district {district.number + 1} in {seconds:.0f} s ({cpu:.0f} s of CPU)", flush=True)
 
