@@ -6,15 +6,15 @@ from copy import deepcopy
 import pytest
 
 from tests.xds.stores.support import association, entry, folder, submission_set
-from xds.ebxml import fragments
+from xds.ebxml import fragments, xml
 from xds.ports import StoredObject
-from xds.stores.rows import pack, prepare, stored, unique_identifier, uuid_bytes, uuid_text
+from xds.stores.rows import digest, pack, prepare, shortened, stored, unique_identifier, uuid_bytes, uuid_text
+from xds.stores.schema import TOKENS, document_entry
 from xds.stores.schema import association as association_table
-from xds.stores.schema import document_entry
 from xds.stores.schema import folder as folder_table
 from xds.stores.schema import submission_set as submission_set_table
 from xds.stores.statements import STORED_COLUMNS
-from xds.vocab.ebrim import ObjectKind, Status
+from xds.vocab.ebrim import AssociationType, DocumentEntryType, ObjectKind, Status
 
 
 def test_identifiers_survive_the_way_there_and_back() -> None:
@@ -23,6 +23,18 @@ def test_identifiers_survive_the_way_there_and_back() -> None:
     assert value is not None
     assert uuid_text(value) == text
     assert unique_identifier("1.2^ä") == "1.2^ä".encode()
+
+
+def test_what_stands_for_a_text_never_changes() -> None:
+    assert digest("N^^2.16.840.1.113883.5.25") == 0x5A631ECDBBDB
+    assert digest("佳") < 2**48
+    assert TOKENS["\x03"] == AssociationType.HAS_MEMBER
+    assert {*TOKENS.values()} == {*AssociationType, *DocumentEntryType}
+    for token, urn in TOKENS.items():
+        assert shortened(urn) == token
+        with pytest.raises(ValueError):  # so nothing that comes in a message looks like one
+            xml.text(token)
+    assert shortened("urn:other") == "urn:other"
 
 
 def test_rows_have_a_value_for_every_column() -> None:
