@@ -1,6 +1,6 @@
 """A million entries: what a query costs then, what a start, what the disk, and what a patient with 10,000 documents.
 
-    python -m tests.evidence.scale [--folder DIR] [--districts 10] [--postgresql-districts 2]
+    python -m tests.evidence.scale [--folder DIR] [--districts 10] [--postgresql-districts 5]
 
 An invented region (``tests.benchmarks.region``) is loaded through ``xds.bulk_load``, 100,000 entries first, then all. A
 real ``xds serve`` runs on a copy of the small registry, another on the large one; they are asked in turn, so that what
@@ -148,7 +148,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
     parser.add_argument("--folder", type=Path)
     parser.add_argument("--districts", type=int, default=10, help="of 100,000 entries each")
-    parser.add_argument("--postgresql-districts", type=int, default=2)
+    parser.add_argument("--postgresql-districts", type=int, default=5)
     parser.add_argument("--report", type=Path)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
