@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from xds.metadata.submission import build_submission
     from xds.metadata.submission_set import SubmissionSet
     from xds.registry.actor import AffinityDomain, DocumentRegistry
+    from xds.registry.bulk import bulk_load
     from xds.repository.actor import DocumentRepository
     from xds.stores import open_store
     from xds.transactions.validate import validate
@@ -65,6 +66,7 @@ _HOMES: Final = {
     "UnsupportedMessage": "xds.errors",
     "XdsError": "xds.errors",
     "build_submission": "xds.metadata.submission",
+    "bulk_load": "xds.registry.bulk",
     "open_store": "xds.stores",
     "validate": "xds.transactions.validate",
 }
@@ -94,6 +96,7 @@ __all__ = [
     "XdsError",
     "__version__",
     "build_submission",
+    "bulk_load",
     "open_store",
     "validate",
 ]

@@ -211,7 +211,7 @@ class Transaction(Reader, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class PreparedObjects:
-    """Objects rendered for the store (columns and fragments) before any lock is taken; opaque and picklable."""
+    """Objects rendered for the store before any lock is taken; opaque and picklable."""
 
     rows: Any  # the store's own shape
     count: int
@@ -223,9 +223,10 @@ class UnitOfWork(Protocol):
     def prepare(self, objects: Sequence[RegistryObject]) -> PreparedObjects:
         """Render clean objects, with UUIDs assigned; pure computation, done in the caller's thread."""
 
-    def submit(self, work: Callable[[Transaction], T]) -> Future[T]:
+    def submit(self, work: Callable[[Transaction], T], prepared: PreparedObjects | None = None) -> Future[T]:
         """Queue work for the writer; the Future resolves after the commit is on disk, or with the work's exception.
 
+        ``prepared`` is what the work will insert: the writer gets it ready together with its neighbours'.
         Raises StoreUnavailable when the queue is full or the store is closing.
         """
 
@@ -316,13 +317,22 @@ class Registrar(Protocol):
         """Raises RequestRejected with the registry's errors, PeerUnreachable when the outcome is not known."""
 
 
+class PlannedRegistration(Protocol):
+    """Work that registers a submission, and what it will insert."""
+
+    @property
+    def prepared(self) -> PreparedObjects: ...
+
+    def __call__(self, transaction: Transaction) -> RegistryResponse: ...
+
+
 @runtime_checkable
 class StoreRegistrar(Registrar, Protocol):
     """The registry in this process: its part of a submission can run in the caller's own transaction."""
 
     store: UnitOfWork
 
-    def plan(self, submission: Submission) -> Callable[[Transaction], RegistryResponse]:
+    def plan(self, submission: Submission) -> PlannedRegistration:
         """Check a submission, assign its UUIDs, render it; the picklable work that is returned registers it.
 
         Raises RequestRejected with every finding that needs no store; the work raises it with those that do.
@@ -372,6 +382,21 @@ class Include:
     """Stands in a body where a part belongs: xop:Include with MTOM, base64 text without."""
 
     part: OutgoingPart
+
+
+@dataclass(frozen=True, slots=True)
+class Later:
+    """Stands in a body for XML that is made while it is sent, because all of it at once would be too much to hold."""
+
+    make: Callable[[], Iterator[bytes]]
+
+    @property
+    def size(self) -> None:
+        """Not known before it is made."""
+        return None
+
+    def chunks(self) -> Iterator[bytes]:
+        return self.make()
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,11 @@ import contextlib
 import logging
 import socket
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import uvicorn
 
+from xds_cli.accepting import Acceptor
 from xds_cli.assemble import Parts
 from xds_cli.http_protocol import guarded
 from xds_cli.tabled import http_limits, mllp_limits, tls_context
@@ -39,6 +41,15 @@ class _Web(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
+
+
+def _protocol(web: uvicorn.Server) -> asyncio.Protocol:
+    """What uvicorn makes for each connection that it accepts itself."""
+    config = web.config
+    protocol: asyncio.Protocol = config.http_protocol_class(  # type: ignore[call-arg]  # one of two, or ours
+        config=config, server_state=web.server_state, app_state=web.lifespan.state
+    )
+    return protocol
 
 
 class Host:
@@ -72,14 +83,17 @@ class Host:
         web = _Web(config)
         mllp = MllpServer(self._parts.feed, ssl=context, limits=mllp_limits(self._tables))
         await mllp.start(sock=self._mllp)
-        serving = asyncio.create_task(web.serve(sockets=[self._http]))
+        serving = asyncio.create_task(web.serve(sockets=[]))
         while not web.started and not serving.done():
             await asyncio.sleep(0.005)
+        acceptor = Acceptor(self._http, partial(_protocol, web), tls=context, handshake_time=limits.header_time)
         if not serving.done():
+            acceptor.start(BACKLOG)
             ready()
         stopping = asyncio.create_task(stop.wait())
         await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
         log.info("stopping: finishing what is in flight")
+        acceptor.stop()
         web.should_exit = True
         await asyncio.gather(serving, mllp.stop(timeout=GRACE_SECONDS))
         stopping.cancel()

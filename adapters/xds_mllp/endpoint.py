@@ -195,7 +195,12 @@ class Endpoint:
     def done(self, row: Hl7v2Transaction, request: Hl7v2Request, result: Any) -> Answer:
         """The answer to a request whose work is finished; ``result`` may be its Future."""
         try:
-            value = result.result() if isinstance(result, Future) else result
+            value = result
+            if isinstance(result, Future):
+                # raised here, the error would hold this call, and this call the Future that holds the error
+                if (refused := result.exception()) is not None:
+                    return self._failed(b"", request.header, request.feed, refused)
+                value = result.result()
             if row.encode_response is not None:
                 return (row.encode_response(request, value, self._control_id(), self._time()),)
             return self._answer(request.header, request.feed, AckCode.AA)

@@ -14,7 +14,7 @@ import threading
 from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Any, Final, TypeVar, cast
+from typing import Any, Final, TypeVar
 
 from xds_soap import reply
 from xds_soap.call import Call, Pending
@@ -218,19 +218,20 @@ class SoapApp:
     async def _hop(self, work: Callable[[], T]) -> T:
         """Run work in the pool. When it gives back a Pending answer, wait until that can be finished."""
         loop = asyncio.get_running_loop()
-        waiter: asyncio.Future[T] = loop.create_future()
+        waiter: asyncio.Future[None] = loop.create_future()
+        outcome: list[T] = []  # the Future of a Pending keeps what wakes us, so that must not lead to the Pending
 
-        def settle(result: T | None, error: BaseException | None) -> None:
+        def settle(error: BaseException | None) -> None:
             if waiter.done():
                 return
-            if error is not None:
-                waiter.set_exception(error)
+            if error is None:
+                waiter.set_result(None)
             else:
-                waiter.set_result(cast(T, result))
+                waiter.set_exception(error)
 
-        def tell(result: T | None, error: BaseException | None = None) -> None:
+        def wake(error: BaseException | None = None) -> None:
             try:
-                loop.call_soon_threadsafe(settle, result, error)
+                loop.call_soon_threadsafe(settle, error)
             except RuntimeError:  # the loop is closed: nobody waits any more
                 log.warning("an answer came after the server had stopped")
 
@@ -238,15 +239,17 @@ class SoapApp:
             try:
                 result = work()
             except BaseException as error:  # noqa: BLE001 - raised again where it is awaited
-                tell(None, error)
+                wake(error)
                 return
+            outcome.append(result)
             if isinstance(result, Pending):
-                result.future.add_done_callback(lambda _: tell(result))
+                result.future.add_done_callback(lambda _: wake())
             else:
-                tell(result)
+                wake()
 
         self._pool.submit(run)
-        return await waiter
+        await waiter
+        return outcome.pop()
 
     # ------------------------------------------------------------------- the answer
 
@@ -281,9 +284,15 @@ class _Feeding:
         self._closed = False
 
     def feed(self, pieces: list[bytes]) -> SoapReply | None:
-        """Give the call its next bytes; the answer when it refuses them."""
+        """Give the call its next bytes; the answer when it refuses them, and what was staged is gone with it.
+
+        Were it there while the rest of the request is read, one request too many would have all the others refused.
+        """
         with self._lock:
-            return None if self._closed else self._feed(pieces)
+            refusal = None if self._closed else self._feed(pieces)
+            if refusal is not None:
+                self._close()
+            return refusal
 
     def _feed(self, pieces: list[bytes]) -> SoapReply | None:
         try:

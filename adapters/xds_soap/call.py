@@ -338,7 +338,8 @@ class Pending:
     def finish(self) -> SoapReply:
         """The answer; waits when ``future`` is not done."""
         try:
-            return self.call.succeed(self.future.result())
+            error = self.future.exception()  # raised, it would hold this call, and this call the Future that holds it
+            return self.call.succeed(self.future.result()) if error is None else self.call.fail(error)
         except Exception as error:  # noqa: BLE001 - what the actor raised becomes an answer
             return self.call.fail(error)
 

@@ -17,7 +17,7 @@ from typing import Protocol
 from urllib.parse import quote
 
 from xds.errors import MalformedMessage, StoreUnavailable
-from xds.ports import Include, OutgoingPart, Stage
+from xds.ports import Include, Later, OutgoingPart, Stage
 from xds_soap.limits import Limits, Quota, check
 from xds_soap.mime import MultipartSplitter, TransferDecoder, Write, content_id, parse_header, transfer_decoder
 from xds_soap.staging import Staging
@@ -45,12 +45,13 @@ class PackageReader:
         early: Quota,
         on_root: Callable[[], object] | None = None,
     ) -> None:
-        self._splitter = MultipartSplitter(
+        splitter = MultipartSplitter(
             parameters.get("boundary", ""), self, max_parts=limits.parts, max_header_size=limits.part_headers
         )
+        self._splitter: MultipartSplitter | None = splitter
         start = parameters.get("start", "").strip()
         self._start = content_id(start)
-        self.tolerated = self._splitter.tolerated
+        self.tolerated = splitter.tolerated
         if start and not start.startswith("<"):
             self.tolerated.append("start_without_brackets")
         self._staging = staging
@@ -65,17 +66,22 @@ class PackageReader:
         self._part: tuple[TransferDecoder, str, Stage | None] | None = None
 
     def feed(self, data: bytes) -> None:
+        assert self._splitter is not None, "released already"
         self._splitter.feed(data)
 
     def close(self) -> None:
         """The body has ended. Raises MalformedMessage when it is not a whole package."""
+        assert self._splitter is not None, "released already"
         self._splitter.close()
         if self._root is None:
             raise MalformedMessage("no part of the package is the one that start names")
 
     def release(self) -> None:
-        """Give back what the quota lent, and let the root and whoever waited for it go."""
-        self._root = self._on_root = None
+        """Give back what the quota lent, and let go of all that refers to this reader in turn.
+
+        A request that only the cyclic garbage collector finds keeps its documents in memory until then.
+        """
+        self._splitter = self._root = self._on_root = self._part = None
         taken, self._early_bytes = self._early_bytes, 0
         self._early.give_back(taken)
 
@@ -218,16 +224,16 @@ _SAFE_TYPE = re.compile(
 )
 
 
-def inlined(body: Iterable[bytes | Include]) -> Iterator[Piece]:
+def inlined(body: Iterable[bytes | Include | Later]) -> Iterator[Piece]:
     """A body for a message without MTOM: documents as base64."""
     for piece in body:
-        yield piece if isinstance(piece, bytes) else PartBase64(piece.part)
+        yield PartBase64(piece.part) if isinstance(piece, Include) else piece
 
 
-def included(body: Iterable[bytes | Include]) -> Iterator[bytes]:
+def included(body: Iterable[bytes | Include | Later]) -> Iterator[Piece]:
     """A body for a package: documents as xop:Include, which must be the only child of its element (XOP 2.1)."""
     for piece in body:
-        yield piece if isinstance(piece, bytes) else include(piece.part.content_id)
+        yield include(piece.part.content_id) if isinstance(piece, Include) else piece
 
 
 def include(part_id: str) -> bytes:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from xds.ports import Include, OutgoingPart
+from xds.ports import Include, Later, OutgoingPart
 from xds_soap import envelope, faults
 from xds_soap.envelope import CLOSE, OldSoap
 from xds_soap.faults import SoapFault
@@ -60,7 +60,7 @@ class Addressed:
 def build(
     target: Addressed,
     action: str,
-    body: Sequence[bytes | Include],
+    body: Sequence[bytes | Include | Later],
     parts: Sequence[OutgoingPart] = (),
     *,
     status: int = 200,

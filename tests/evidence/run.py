@@ -55,6 +55,12 @@ LANES = (
     Lane("synced", "tests.evidence.synced", "an acknowledgement is sent after its bytes were synced to the disk"),
     Lane("large", "tests.evidence.large", "a document of 1 GB moves the memory of the server by a few MB"),
     Lane(
+        "scale",
+        "tests.evidence.scale",
+        "a query at a million entries costs what it costs at 100,000, a start no more than two seconds",
+        resumes=True,
+    ),
+    Lane(
         "model",
         "tests.evidence.model",
         "the registry answers as a naive model does, over thousands of sequences, on both databases",

@@ -58,6 +58,15 @@ def test_a_document_is_submitted_found_and_retrieved(tmp_path: Path, size: int) 
                 assert received.mime_type == "text/plain"
 
 
+def test_a_very_large_answer_arrives_whole(tmp_path: Path) -> None:
+    with platform(tmp_path) as system, running(SoapApp(system.endpoint)) as (host, port):
+        sent = [entry(hash="0" * 40, size=1, repository_unique_id="1.2.3") for _ in range(600)]
+        system.registry.register(build_submission(submission_set(), sent))
+        with SoapExchange(f"http://{host}:{port}/registry") as registry:
+            found = DocumentConsumer(registry, registry).find_documents(PATIENT)
+        assert {o.entry_uuid for o in found} == {o.entry_uuid for o in sent}
+
+
 def test_submissions_of_several_clients_at_once_are_all_stored(tmp_path: Path) -> None:
     with platform(tmp_path) as system, running(SoapApp(system.endpoint, threads=2)) as (host, port):
         with SoapExchange(f"http://{host}:{port}/repository") as repository:

@@ -11,7 +11,10 @@ and what changes after registration or depends on who asks.
 
 from __future__ import annotations
 
+import re
 import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib import resources
 from typing import Final
 
@@ -22,7 +25,7 @@ from xds.ebxml.xml import PREFIXES, attribute, parse
 from xds.errors import MalformedMessage
 from xds.metadata.registry_object import RegistryObject
 from xds.ports import StoredObject
-from xds.vocab.ebrim import ObjectKind, SlotName, Status
+from xds.vocab.ebrim import ObjectKind, Scheme, SlotName, Status
 
 RAW: Final = 0
 ZSTD_1: Final = 1
@@ -66,21 +69,36 @@ _RENDERINGS: Final = {
 
 
 def encode(registry_object: RegistryObject) -> bytes:
-    """The stored fragment of a clean object, whichever of the two formats is shorter.
+    """The stored fragment of a clean object: ``render_with_holes``, then ``pack``."""
+    return pack([render_with_holes(registry_object)])[0]
+
+
+def render_with_holes(registry_object: RegistryObject) -> bytes:
+    """The XML of a clean object that is stored, before compression.
 
     Its id, patientId, home, status, lid, version, lastUpdateTime, association type, source and target are left to the
     columns. Raises ValueError for text that XML cannot carry, and for an object longer than ``MAX_SIZE``.
     """
-    content = render_with_holes(registry_object).encode()
+    content = render(registry_object, _RENDERINGS[registry_object.kind]).encode()
     if len(content) > MAX_SIZE:
         raise ValueError(f"a registry object of more than {MAX_SIZE} bytes cannot be stored")
-    packed = _CODECS.compress(content)
-    return b"\1" + packed if len(packed) < len(content) else b"\0" + content
+    return content
 
 
-def render_with_holes(registry_object: RegistryObject) -> str:
-    """The XML that is stored, before compression."""
-    return render(registry_object, _RENDERINGS[registry_object.kind])
+def pack(contents: Sequence[bytes]) -> list[bytes]:
+    """The fragments of what ``render_with_holes`` gave, each in whichever of the two formats is shorter.
+
+    Many at once cost a third of as many by themselves: the dictionary's tables stay in the processor's cache, and the
+    interpreter is let go and taken back once.
+    """
+    if not contents:
+        return []
+    frames = _CODECS.compress(list(contents))
+    return [_shorter(frames[n].tobytes(), content) for n, content in enumerate(contents)]
+
+
+def _shorter(frame: bytes, content: bytes) -> bytes:
+    return b"\1" + frame if len(frame) < len(content) else b"\0" + content
 
 
 # --------------------------------------------------------------------------- reading
@@ -132,7 +150,8 @@ class _Codecs(threading.local):
     """A compressor and a decompressor per thread: they keep their working memory and may not be shared."""
 
     def __init__(self) -> None:
-        self.compress = zstandard.ZstdCompressor(dict_data=_DICTIONARY, compression_params=_PARAMETERS).compress
+        compressor = zstandard.ZstdCompressor(dict_data=_DICTIONARY, compression_params=_PARAMETERS)
+        self.compress = compressor.multi_compress_to_buffer
         self._decompress = zstandard.ZstdDecompressor(dict_data=_DICTIONARY).decompress
 
     def decompress(self, frame: bytes) -> bytes:
@@ -177,6 +196,48 @@ def decode(stored: StoredObject, *, home: str | None = None) -> RegistryObject:
 
 _ROOT: Final = b"<rim:RegistryObjectList" + PREFIXES + b">"
 _END: Final = b"</rim:RegistryObjectList>"
+
+
+@dataclass(frozen=True, slots=True)
+class Authors:
+    """authorPerson and authorInstitution of every author of an object, as they came."""
+
+    persons: list[str]
+    institutions: list[str]
+
+
+def authors(fragment: bytes) -> Authors:
+    """The authors in a stored fragment of a DocumentEntry or SubmissionSet.
+
+    Found by their text, which ``encode`` alone writes: a tenth of what parsing would cost.
+    """
+    found = Authors([], [])
+    for author in _AUTHOR.findall(_content(fragment)):
+        for name, values in _AUTHOR_SLOT.findall(author):
+            place = found.persons if name == b"authorPerson" else found.institutions
+            place += [_unescaped(value.decode()) for value in _VALUE.findall(values)]
+    return found
+
+
+_AUTHOR_SCHEMES: Final = "|".join((Scheme.DOCUMENT_ENTRY_AUTHOR.value, Scheme.SUBMISSION_SET_AUTHOR.value)).encode()
+# no attribute contains a ">" as it is, no element of these stands inside another of its name
+_AUTHOR: Final = re.compile(
+    rb'<rim:Classification [^>]*classificationScheme="(?:'
+    + _AUTHOR_SCHEMES
+    + rb')"[^>]*(?<!/)>(.*?)</rim:Classification>',
+    re.DOTALL,
+)
+_AUTHOR_SLOT: Final = re.compile(
+    rb'<rim:Slot name="(authorPerson|authorInstitution)"><rim:ValueList>(.*?)</rim:ValueList>', re.DOTALL
+)
+_VALUE: Final = re.compile(rb"<rim:Value>(.*?)</rim:Value>", re.DOTALL)
+
+
+def _unescaped(value: str) -> str:
+    """The opposite of ``xml.text``."""
+    if "&" not in value:
+        return value
+    return value.replace("&#13;", "\r").replace("&gt;", ">").replace("&lt;", "<").replace("&amp;", "&")
 
 
 def object_ref(id: str, home: str | None = None) -> bytes:

@@ -55,7 +55,7 @@ _CODES: Final = {
 
 def build() -> bytes:
     """The dictionary: what is nearest to its end is cheapest to refer to, so the commonest comes last."""
-    return "\n".join([*_RARE, *(render_with_holes(typical) for typical in _typical_objects())]).encode()
+    return b"\n".join([*(rare.encode() for rare in _RARE), *map(render_with_holes, _typical_objects())])
 
 
 def _typical_objects() -> Iterator[RegistryObject]:

@@ -13,6 +13,7 @@ from xds.ebxml.xml import XML_SPACE, attribute
 from xds.errors import MalformedMessage, RegistryError
 from xds.metadata.registry_object import RegistryObject
 from xds.metadata.requests import AdhocQuery, ObjectRef, QueryResponse
+from xds.ports import Later
 from xds.vocab.namespaces import QUERY, RIM
 
 ADHOC_QUERY_REQUEST: Final = f"{{{QUERY}}}AdhocQueryRequest"
@@ -63,7 +64,9 @@ def encode_request(query: AdhocQuery) -> bytes:
 # --------------------------------------------------------------------------- response
 
 
-def encode_response(status: str, errors: Sequence[RegistryError], objects: Iterable[bytes]) -> list[bytes]:
+def encode_response(
+    status: str, errors: Sequence[RegistryError], objects: Iterable[bytes | Later]
+) -> list[bytes | Later]:
     """An AdhocQueryResponse as pieces, with undeclared prefixes (``xml.PREFIXES``).
 
     ``objects`` are objects or references as ``ebxml.fragments`` gives them. The order is the schema's, and the list is

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,7 +21,7 @@ from xds.patients.feed import IdentityFeed
 from xds.ports import Clock, Reader, RegistryResponse, StoredObject, Transaction, UnitOfWork
 from xds.registry import queries
 from xds.registry.parameters import Arguments, read_arguments, stored_query
-from xds.registry.submit import examine, make_plan, register
+from xds.registry.submit import Plan, examine, make_plan
 
 #: Authority of the patient identifiers when nothing else is configured.
 DEFAULT_ASSIGNING_AUTHORITY: Final = "1.3.6.1.4.1.21367.13.20.1000"
@@ -92,13 +92,14 @@ class DocumentRegistry:
         RequestRejected carries everything that was found wrong, raised here or by the Future; nothing is stored then.
         The objects of ``submission`` are changed: UUIDs, status, lid, version.
         """
-        return self.store.submit(self.plan(submission))
+        plan = self.plan(submission)
+        return self.store.submit(plan, plan.prepared)
 
     def register(self, submission: Submission) -> RegistryResponse:
         """``submit`` and wait."""
         return self.submit(submission).result()
 
-    def plan(self, submission: Submission) -> Callable[[Transaction], RegistryResponse]:
+    def plan(self, submission: Submission) -> Plan:
         """The part of ITI-42 that needs no store, and the picklable work that does the rest in its writer.
 
         A repository on the same store runs it in the transaction that makes the documents retrievable.
@@ -110,14 +111,13 @@ class DocumentRegistry:
         )
         if notes:
             self.tolerated.count(notes)
-        plan = make_plan(
+        return make_plan(
             submission,
             warnings=warnings,
             prepare=self.store.prepare,
             create_patient=domain.patients == "any",
             now=_number(self.clock()),
         )
-        return partial(register, plan)
 
     # ITI-18
 
@@ -144,6 +144,15 @@ class DocumentRegistry:
         Identifiers of others are not its affair. The Future resolves when they are on disk. UnsupportedMessage for a
         merge.
         """
+        work = self.plan_feed(feed)
+        if work.args[0]:
+            return self.store.submit(work)
+        done: Future[AppliedFeed] = Future()
+        done.set_result(AppliedFeed((), ()))
+        return done
+
+    def plan_feed(self, feed: IdentityFeed) -> partial[AppliedFeed]:
+        """The picklable work of ``apply_feed``, for the store's writer."""
         if feed.event.merges:
             raise UnsupportedMessage("this registry does not merge patients")
         authority = self.domain.assigning_authority
@@ -151,11 +160,7 @@ class DocumentRegistry:
             identifiers = tuple(str(identifier) for identifier in feed.identifiers)
         else:
             identifiers = feed.of_domain(authority)
-        if identifiers:
-            return self.store.submit(partial(_announce, identifiers))
-        done: Future[AppliedFeed] = Future()
-        done.set_result(AppliedFeed((), ()))
-        return done
+        return partial(_announce, identifiers)
 
 
 def _announce(identifiers: tuple[str, ...], transaction: Transaction) -> AppliedFeed:

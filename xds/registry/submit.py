@@ -26,7 +26,7 @@ _HAS_MEMBER: Final = AssociationType.HAS_MEMBER.value
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """A clean submission, ready for the writer; picklable."""
+    """A clean submission, ready for the writer; picklable. Called in the writer it registers itself."""
 
     patient_id: str
     create_patient: bool  # patients="any"
@@ -38,6 +38,9 @@ class Plan:
     new_folders: tuple[str, ...]
     now: int  # YYYYMMDDhhmmss by the registry's clock
     warnings: tuple[RegistryError, ...] = ()
+
+    def __call__(self, transaction: Transaction) -> RegistryResponse:
+        return register(self, transaction)
 
 
 # --------------------------------------------------------------------------- before the writer

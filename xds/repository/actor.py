@@ -13,6 +13,7 @@ from xds.errors import RegistryError, RequestRejected, StoreUnavailable
 from xds.metadata.requests import DocumentRequest, ProvidedDocuments, RetrievedDocument
 from xds.ports import (
     Clock,
+    PlannedRegistration,
     Reader,
     Registrar,
     RegistryResponse,
@@ -95,9 +96,9 @@ class DocumentRepository:
         return self.submit(provided).result()
 
     def _submit_together(
-        self, register: Callable[[Transaction], RegistryResponse], documents: tuple[NewDocument, ...]
+        self, register: PlannedRegistration, documents: tuple[NewDocument, ...]
     ) -> Future[RegistryResponse]:
-        answer = self.store.submit(partial(_provide, register, documents))
+        answer = self.store.submit(partial(_provide, register, documents), register.prepared)
         if any(document.staged.path is not None for document in documents):
             answer.add_done_callback(partial(self._discard_refused, documents))
         return answer
@@ -191,7 +192,7 @@ def _find_all(unique_ids: Sequence[str], reader: Reader) -> dict[str, CheckedDoc
 
 
 def _provide(
-    register: Callable[[Transaction], RegistryResponse], documents: tuple[NewDocument, ...], transaction: Transaction
+    register: PlannedRegistration, documents: tuple[NewDocument, ...], transaction: Transaction
 ) -> RegistryResponse:
     """Metadata and documents in one transaction."""
     response = register(transaction)

@@ -1,7 +1,7 @@
 """Find queries: criteria → a statement and its parameters (ITI TF-2, 3.18.4.1.2.3.7.1 to 3.18.4.1.2.3.7.4).
 
 The text depends on the *shape* of the criteria only (which filters, how many places each), so it is compiled once per
-shape. Patterns are not part of it: they are matched on the packed columns of the rows that come back.
+shape. Patterns are not part of it: they are matched on packed columns and fragments of the rows that come back.
 """
 
 from __future__ import annotations
@@ -11,15 +11,17 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
+from xds.ebxml import fragments
 from xds.ports import Criteria, PatientKey
 from xds.stores.patterns import matches, matches_each
-from xds.stores.schema import CodeAttribute, object_code
+from xds.stores.rows import digest, shortened
+from xds.stores.schema import SEPARATOR, CodeAttribute, object_code
 from xds.stores.statements import STORED_COLUMNS, TABLES, TIME_COLUMN, Binds, padded, places, stored_columns
 from xds.vocab.ebrim import ObjectKind
 
 _PACKED = {
-    ObjectKind.DOCUMENT_ENTRY: ("author_persons", "author_institutions", "title", "reference_ids"),
-    ObjectKind.SUBMISSION_SET: ("author_persons", "author_institutions", "title"),
+    ObjectKind.DOCUMENT_ENTRY: ("title", "reference_ids"),
+    ObjectKind.SUBMISSION_SET: ("title",),
     ObjectKind.FOLDER: ("title",),
 }
 _TIMES = {
@@ -42,6 +44,7 @@ _CODES = {
     ObjectKind.SUBMISSION_SET: frozenset(("content_type_code", "source_id")),
     ObjectKind.FOLDER: frozenset[str](),
 }
+_IN_FULL = frozenset(("format_code",))  # attributes whose column has the text, because it is read back
 
 
 class Shape(NamedTuple):
@@ -62,13 +65,12 @@ class Shape(NamedTuple):
 
 
 def has_patterns(criteria: Criteria) -> bool:
-    return bool(
-        criteria.author_persons
-        or criteria.author_persons_excluded
-        or criteria.author_institutions
-        or criteria.titles
-        or criteria.reference_ids_like
-    )
+    return bool(has_author_patterns(criteria) or criteria.titles or criteria.reference_ids_like)
+
+
+def has_author_patterns(criteria: Criteria) -> bool:
+    """Whether the fragments are needed to know what is found."""
+    return bool(criteria.author_persons or criteria.author_persons_excluded or criteria.author_institutions)
 
 
 def shape_of(
@@ -104,11 +106,13 @@ def parameters_of(criteria: Criteria, patients: Sequence[PatientKey], limit: int
     if criteria.statuses:
         values += padded([int(status) for status in criteria.statuses])
     if criteria.object_types and criteria.kind is ObjectKind.DOCUMENT_ENTRY:
-        values += padded(criteria.object_types)
-    groups = (*criteria.one_of.values(), *criteria.none_of.values())
-    for group in (*groups, *(group for _, group in (*criteria.codes, *criteria.codes_excluded))):
+        values += padded([shortened(urn) for urn in criteria.object_types])
+    for name, group in (*criteria.one_of.items(), *criteria.none_of.items()):
         if group:
-            values += padded(group)
+            values += padded(group if name in _IN_FULL else [digest(value) for value in group])
+    for _, group in (*criteria.codes, *criteria.codes_excluded):
+        if group:
+            values += padded([digest(value) for value in group])
     for time in criteria.times:
         values += [bound for bound in (time.start, time.end) if bound is not None]
     if limit is not None:
@@ -166,24 +170,35 @@ def _in_range(b: Binds, column: sa.ColumnElement[Any], start: bool, end: bool) -
     return sa.or_(column.is_(None), sa.and_(*bounds))
 
 
-def select_by_patterns(criteria: Criteria, rows: Sequence[Sequence[Any]]) -> list[Sequence[Any]]:
-    """The rows, read with their packed columns and without fragments, that match every pattern filter."""
+def select_by_patterns(criteria: Criteria, rows: Sequence[Sequence[Any]], *, references: bool) -> list[Sequence[Any]]:
+    """The rows, read with their packed columns, that match every pattern filter.
+
+    ``references``: the fragments were left out, which author patterns need.
+    """
     first = len(STORED_COLUMNS[criteria.kind])
-    names = _PACKED[criteria.kind]
+    names = (*(() if references else ("fragment",)), *_PACKED[criteria.kind])
     at = {name: first + index for index, name in enumerate(names)}
 
-    def value(row: Sequence[Any], name: str) -> str | None:
+    def value(row: Sequence[Any], name: str) -> Any:
         index = at.get(name)
         return None if index is None else row[index]
 
-    return [
+    found = [
         row
         for row in rows
-        if (not criteria.author_persons or matches(value(row, "author_persons"), criteria.author_persons))
-        and not matches(value(row, "author_persons"), criteria.author_persons_excluded)
-        and (
-            not criteria.author_institutions or matches(value(row, "author_institutions"), criteria.author_institutions)
-        )
-        and (not criteria.titles or matches(value(row, "title"), criteria.titles))
+        if (not criteria.titles or matches(value(row, "title"), criteria.titles))
         and matches_each(value(row, "reference_ids"), criteria.reference_ids_like)
     ]
+    if not has_author_patterns(criteria):
+        return found
+    return [row for row in found if _by_authors(criteria, value(row, "fragment"))]
+
+
+def _by_authors(criteria: Criteria, fragment: bytes) -> bool:
+    found = fragments.authors(fragment)
+    persons, institutions = SEPARATOR.join(found.persons), SEPARATOR.join(found.institutions)
+    return (
+        (not criteria.author_persons or matches(persons, criteria.author_persons))
+        and not matches(persons, criteria.author_persons_excluded)
+        and (not criteria.author_institutions or matches(institutions, criteria.author_institutions))
+    )

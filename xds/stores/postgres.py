@@ -26,7 +26,7 @@ from psycopg import errors, pq
 from sqlalchemy.engine import URL
 
 from xds.errors import StoreUnavailable
-from xds.ports import Clock, PatientRecord, Transaction
+from xds.ports import Clock, PatientRecord, PreparedObjects, Transaction
 from xds.stores import statements as sql
 from xds.stores.documents import DocumentFiles
 from xds.stores.migrate import VERSION_QUERY, migrate
@@ -35,7 +35,7 @@ from xds.stores.schema import HEAD
 from xds.stores.statements import Statement, Statements
 from xds.stores.store import SqlStore, remove_unreferenced
 from xds.stores.transaction import SqlTransaction, TableRows
-from xds.stores.writer import QUEUE_SIZE, Job, JobQueue, Outcome, started
+from xds.stores.writer import QUEUE_SIZE, Job, JobQueue, Outcome, pack_what_they_insert, started
 
 T = TypeVar("T")
 
@@ -229,8 +229,8 @@ class PostgresWriter:
         for thread in self._threads:
             thread.start()
 
-    def submit(self, work: Callable[[Transaction], T]) -> Future[T]:
-        return self._queue.put(work)
+    def submit(self, work: Callable[[Transaction], T], prepared: PreparedObjects | None = None) -> Future[T]:
+        return self._queue.put(work, prepared)
 
     def close(self) -> None:
         """Finish what is queued, close the connections."""
@@ -263,6 +263,7 @@ class _Worker:
     def _perform(self, job: Job) -> None:
         superfluous: list[str] = []
         try:
+            pack_what_they_insert([job])  # before locks are taken
             value = self._run(job, superfluous)
         except psycopg.Error as error:
             Outcome(job, error=unavailable(error)).tell()

@@ -9,10 +9,18 @@ from typing import Any, Final, Protocol
 from xds.ports import Claim, Criteria, PatientKey, PatientRecord, StoredDocument, StoredObject
 from xds.stores import statements as sql
 from xds.stores.compression import decompressed
-from xds.stores.find import find_statement, has_patterns, parameters_of, select_by_patterns, shape_of
+from xds.stores.find import (
+    find_statement,
+    has_author_patterns,
+    has_patterns,
+    parameters_of,
+    select_by_patterns,
+    shape_of,
+)
 from xds.stores.rows import (
     newest_first,
     patient_of,
+    shortened,
     stored,
     unique_identifier,
     uuid_bytes,
@@ -77,26 +85,24 @@ class SqlReader:
         if not criteria.patients:
             raise ValueError("a Find query names the patients it reads")
         patterns = has_patterns(criteria)
+        bare = references and not has_author_patterns(criteria)
         rows: list[Any] = []
         for patients in chunks(criteria.patients):
             in_sql = None if patterns else limit
             shape = shape_of(
                 criteria,
                 patients,
-                references=references or patterns,
+                references=bare,
                 packed=patterns,
                 limited=in_sql is not None,
             )
             statement = self._statements.get(find_statement, shape)
             rows += self._session.rows(statement, parameters_of(criteria, patients, in_sql))
         if patterns:
-            rows = select_by_patterns(criteria, rows)
+            rows = select_by_patterns(criteria, rows, references=bare)
         rows.sort(key=newest_first)
         if limit is not None:
             del rows[limit:]
-        if patterns and not references:
-            full = self._read_objects(criteria.kind, _by_patient(rows), references=False)
-            rows = [full[row[1]] for row in rows]
         return self._stored(criteria.kind, rows, references=references)
 
     def by_uuid(self, entry_uuids: Collection[str], *, references: bool = False) -> list[StoredObject]:
@@ -148,7 +154,7 @@ class SqlReader:
             "target": {value for text in targets if (value := uuid_bytes(text)) is not None},
         }
         places = self._places(ends["source"] | ends["target"])
-        wanted_types = sorted({str(t) for t in types})
+        wanted_types = sorted({shortened(str(t)) for t in types})
         for side, values in ends.items():
             by_patient: dict[PatientKey, list[bytes]] = defaultdict(list)
             for value in sorted(values):
@@ -237,13 +243,6 @@ class SqlReader:
             stored(kind, row, shown[patient], references=references)
             for row, patient in zip(rows, patients, strict=True)
         ]
-
-
-def _by_patient(rows: Iterable[Sequence[Any]]) -> dict[PatientKey, list[bytes]]:
-    groups: dict[PatientKey, list[bytes]] = {}
-    for row in rows:
-        groups.setdefault(row[0], []).append(row[1])
-    return groups
 
 
 def _uuid_of(row: Sequence[Any]) -> bytes:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import hashlib
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Final
 
 from xds.datatypes.time import dtm_number
 from xds.ebxml import fragments
 from xds.metadata.registry_object import RegistryObject, text_of
 from xds.ports import PatientKey, PreparedObjects, StoredObject
-from xds.stores.schema import SEPARATOR, CodeAttribute
+from xds.stores.schema import SEPARATOR, TOKENS, CodeAttribute
 from xds.vocab.ebrim import (
     STATUS_BY_URN,
     UNIQUE_ID_SCHEME,
@@ -55,6 +57,29 @@ def unique_identifier(unique_id: str) -> bytes:
     return unique_id.encode("utf-8", "surrogatepass")
 
 
+# --------------------------------------------------------------------------- texts that are stored shorter
+
+_TOKEN: Final = {text: token for token, text in TOKENS.items()}
+
+
+@lru_cache(maxsize=4096)
+def digest(text: str) -> int:
+    """What stands for a text in columns that are only compared for equality: 48 bits of its SHA-256.
+
+    They are compared within one patient's rows, where two texts meet by chance once in 10^14 pairs.
+    """
+    return int.from_bytes(hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:6])
+
+
+def shortened(urn: str) -> str:
+    """What stands for a URN in a column that is read back."""
+    return _TOKEN.get(urn, urn)
+
+
+def _digest_of(text: str | None) -> int | None:
+    return None if text is None else digest(text)
+
+
 # --------------------------------------------------------------------------- objects → rows
 
 
@@ -89,20 +114,32 @@ class PreparedRows:
     associations: list[Row] = field(default_factory=list)
     codes: list[Row] = field(default_factory=list)
     outside: list[bytes] = field(default_factory=list)  # ends of associations that are not in this submission
+    packed: bool = False  # the last column of an object is its fragment; before ``pack`` it is its XML
 
 
 def prepare_objects(objects: Sequence[RegistryObject]) -> PreparedObjects:
     """``UnitOfWork.prepare``: a ValueError for an object the rules would refuse."""
-    return PreparedObjects(prepare(objects, fragments.encode), len(objects))
+    return PreparedObjects(prepare(objects), len(objects))
 
 
-def prepare(objects: Sequence[RegistryObject], encode: Callable[[RegistryObject], bytes]) -> PreparedRows:
-    """Rows of clean objects; ``encode`` renders the fragment."""
+def pack(prepared: Iterable[PreparedRows]) -> None:
+    """Compress the XML in rows that have not been packed; a whole group's at once is cheapest."""
+    waiting = [rows for rows in prepared if not rows.packed]
+    tables = [table for rows in waiting for table in (rows.entries, rows.sets, rows.folders, rows.associations)]
+    packed = iter(fragments.pack([row[-1] for table in tables for row in table]))
+    for table in tables:
+        table[:] = [(*row[:-1], next(packed)) for row in table]
+    for rows in waiting:
+        rows.packed = True
+
+
+def prepare(objects: Sequence[RegistryObject]) -> PreparedRows:
+    """Rows of clean objects, not yet packed."""
     rows = PreparedRows()
     for obj in objects:
         if obj.kind is ObjectKind.UNKNOWN:
             raise ValueError("a RegistryPackage that is neither SubmissionSet nor Folder cannot be stored")
-        _PREPARE[obj.kind](obj, encode(obj), rows)
+        _PREPARE[obj.kind](obj, fragments.render_with_holes(obj), rows)
     rows.claims.sort(key=_identifier_of)
     own = {claim.uuid for claim in rows.claims}
     for row in rows.associations:
@@ -134,7 +171,7 @@ def _number(text: str | None) -> int | None:
 
 def _common(obj: RegistryObject) -> tuple[bytes, int, int, bytes]:
     uuid = _entry_uuid(obj.id)
-    lid = uuid if obj.lid is None or obj.lid == obj.id else _entry_uuid(obj.lid)
+    lid = b"" if obj.lid is None or obj.lid == obj.id else _entry_uuid(obj.lid)
     status = Status.APPROVED if obj.status is None else STATUS_BY_URN.get(obj.status, Status.APPROVED)
     return uuid, int(status), _number(obj.version) or 1, lid
 
@@ -148,19 +185,16 @@ _CODES_OF_ENTRY: Final[dict[str, int]] = {
     Scheme.TYPE_CODE.value: 1,
     Scheme.PRACTICE_SETTING_CODE.value: 2,
     Scheme.HEALTHCARE_FACILITY_TYPE_CODE.value: 3,
-    Scheme.FORMAT_CODE.value: 4,
 }
+_FORMAT_CODE: Final = Scheme.FORMAT_CODE.value
 _SEVERAL_OF_ENTRY: Final[dict[str, CodeAttribute]] = {
     Scheme.EVENT_CODE.value: CodeAttribute.event_code,
     Scheme.CONFIDENTIALITY_CODE.value: CodeAttribute.confidentiality_code,
 }
 # plain strings: looking a StrEnum up costs more than the dictionary does
 _ENTRY_AUTHOR: Final = Scheme.DOCUMENT_ENTRY_AUTHOR.value
-_SET_AUTHOR: Final = Scheme.SUBMISSION_SET_AUTHOR.value
 _CONTENT_TYPE: Final = Scheme.CONTENT_TYPE_CODE.value
 _FOLDER_CODE: Final = Scheme.FOLDER_CODE.value
-_AUTHOR_PERSON: Final = SlotName.AUTHOR_PERSON.value
-_AUTHOR_INSTITUTION: Final = SlotName.AUTHOR_INSTITUTION.value
 _CREATION_TIME: Final = SlotName.CREATION_TIME.value
 _SERVICE_START: Final = SlotName.SERVICE_START_TIME.value
 _SERVICE_STOP: Final = SlotName.SERVICE_STOP_TIME.value
@@ -190,29 +224,28 @@ def _claim(
     rows.claims.append(IdClaim(unique_identifier(unique_id), obj.kind, uuid, hash_, size, obj.location))
 
 
-def _prepare_entry(obj: RegistryObject, fragment: bytes, rows: PreparedRows) -> None:
+def _prepare_entry(obj: RegistryObject, content: bytes, rows: PreparedRows) -> None:
     uuid, status, version, lid = _common(obj)
-    single: list[str | None] = [None, None, None, None, None]
+    single: list[int | None] = [None, None, None, None]
+    format_code: str | None = None
     confidentiality: list[str] = []
-    persons: list[str] = []
-    institutions: list[str] = []
-    codes: set[tuple[int, str]] = set()
+    codes: set[tuple[int, int]] = set()
     for c in obj.classifications:
         if c.scheme == _ENTRY_AUTHOR:
-            persons += c.slots.get(_AUTHOR_PERSON, ())
-            institutions += c.slots.get(_AUTHOR_INSTITUTION, ())
             continue
         scheme = c.slots.get(_CODING_SCHEME)
         value = f"{c.code or ''}^^{scheme[0] if scheme else ''}"
         if c.scheme in _CODES_OF_ENTRY:
-            single[_CODES_OF_ENTRY[c.scheme]] = value
+            single[_CODES_OF_ENTRY[c.scheme]] = digest(value)
+        elif c.scheme == _FORMAT_CODE:
+            format_code = value
         elif c.scheme in _SEVERAL_OF_ENTRY:
             attribute = _SEVERAL_OF_ENTRY[c.scheme]
-            codes.add((int(attribute), value))
+            codes.add((int(attribute), digest(value)))
             if attribute is CodeAttribute.confidentiality_code:
                 confidentiality.append(value)
     references = obj.slots.get(_REFERENCES, ())
-    codes.update((int(CodeAttribute.reference_id), value) for value in references)
+    codes.update((int(CodeAttribute.reference_id), digest(value)) for value in references)
     hash_ = obj.slot(_HASH)
     hash_ = hash_.lower() if hash_ else None
     size = _number(obj.slot(_SIZE))
@@ -224,38 +257,30 @@ def _prepare_entry(obj: RegistryObject, fragment: bytes, rows: PreparedRows) -> 
             version,
             lid,
             unique_id,
-            str(obj.object_type or _STABLE),
+            shortened(str(obj.object_type or _STABLE)),
             _time(obj, _CREATION_TIME),
             _time(obj, _SERVICE_START),
             _time(obj, _SERVICE_STOP),
             *single,
+            format_code,
             _packed(confidentiality),
-            _packed(persons),
-            _packed(institutions),
             _packed(references),
             text_of(obj.name) if obj.name else None,
-            obj.mime_type,
-            hash_,
-            size,
-            obj.slot(_REPOSITORY),
-            fragment,
+            _digest_of(obj.mime_type),
+            _digest_of(obj.slot(_REPOSITORY)),
+            content,
         )
     )
     rows.codes += [(uuid, attribute, value) for attribute, value in sorted(codes)]
     _claim(rows, obj, uuid, unique_id, hash_, size)
 
 
-def _prepare_set(obj: RegistryObject, fragment: bytes, rows: PreparedRows) -> None:
+def _prepare_set(obj: RegistryObject, content: bytes, rows: PreparedRows) -> None:
     uuid, status, version, lid = _common(obj)
-    content_type: str | None = None
-    persons: list[str] = []
-    institutions: list[str] = []
+    content_type: int | None = None
     for c in obj.classifications:
-        if c.scheme == _SET_AUTHOR:
-            persons += c.slots.get(_AUTHOR_PERSON, ())
-            institutions += c.slots.get(_AUTHOR_INSTITUTION, ())
-        elif c.scheme == _CONTENT_TYPE:
-            content_type = f"{c.code or ''}^^{c.coding_scheme or ''}"
+        if c.scheme == _CONTENT_TYPE:
+            content_type = digest(f"{c.code or ''}^^{c.coding_scheme or ''}")
     unique_id = _unique_id(obj, _UNIQUE_ID[ObjectKind.SUBMISSION_SET])
     rows.sets.append(
         (
@@ -265,31 +290,31 @@ def _prepare_set(obj: RegistryObject, fragment: bytes, rows: PreparedRows) -> No
             lid,
             unique_id,
             _time(obj, _SUBMISSION_TIME),
-            obj.external_identifier(_SOURCE_ID),
+            _digest_of(obj.external_identifier(_SOURCE_ID)),
             content_type,
-            _packed(persons),
-            _packed(institutions),
             text_of(obj.name) if obj.name else None,
-            fragment,
+            content,
         )
     )
     _claim(rows, obj, uuid, unique_id, None, None)
 
 
-def _prepare_folder(obj: RegistryObject, fragment: bytes, rows: PreparedRows) -> None:
+def _prepare_folder(obj: RegistryObject, content: bytes, rows: PreparedRows) -> None:
     uuid, status, version, lid = _common(obj)
-    codes = {f"{c.code or ''}^^{c.coding_scheme or ''}" for c in obj.classifications if c.scheme == _FOLDER_CODE}
+    folder_codes = [c for c in obj.classifications if c.scheme == _FOLDER_CODE]
+    codes = {digest(f"{c.code or ''}^^{c.coding_scheme or ''}") for c in folder_codes}
     unique_id = _unique_id(obj, _UNIQUE_ID[ObjectKind.FOLDER])
     title = text_of(obj.name) if obj.name else None
-    rows.folders.append((uuid, status, version, lid, unique_id, _time(obj, _LAST_UPDATE_TIME), title, fragment))
+    rows.folders.append((uuid, status, version, lid, unique_id, _time(obj, _LAST_UPDATE_TIME), title, content))
     rows.codes += [(uuid, int(CodeAttribute.folder_code), value) for value in sorted(codes)]
     _claim(rows, obj, uuid, unique_id, None, None)
 
 
-def _prepare_association(obj: RegistryObject, fragment: bytes, rows: PreparedRows) -> None:
+def _prepare_association(obj: RegistryObject, content: bytes, rows: PreparedRows) -> None:
     uuid, status, version, lid = _common(obj)
     source, target = _entry_uuid(obj.source), _entry_uuid(obj.target)
-    rows.associations.append((uuid, status, version, lid, str(obj.association_type or ""), source, target, fragment))
+    kind = shortened(str(obj.association_type or ""))
+    rows.associations.append((uuid, status, version, lid, kind, source, target, content))
     rows.claims.append(IdClaim(uuid_identifier(uuid), obj.kind, uuid, None, None, obj.location))
 
 
@@ -315,19 +340,19 @@ def stored(kind: ObjectKind, row: Sequence[Any], patient_id: str, *, references:
         row[0],
         patient_id,
         _STATUS[row[2]],
-        entry_uuid if row[4] == row[1] else uuid_text(row[4]),
+        uuid_text(row[4]) if row[4] else entry_uuid,
         row[3],
         b"",
     )
     if kind is ObjectKind.DOCUMENT_ENTRY:
         obj.unique_id = row[5]
-        obj.object_type = row[7]
+        obj.object_type = TOKENS.get(row[7], row[7])
         obj.format_code = row[8] or ""
         obj.confidentiality_codes = tuple(row[9].split(SEPARATOR)) if row[9] else ()
         if not references:
             obj.fragment = row[10]
     elif kind is ObjectKind.ASSOCIATION:
-        obj.association_type = row[5]
+        obj.association_type = TOKENS.get(row[5], row[5])
         obj.source = uuid_text(row[6])
         obj.target = uuid_text(row[7])
         obj.patient = row[8]

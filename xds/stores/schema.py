@@ -8,6 +8,9 @@ The database itself is made by ``migrations``; a test holds both together. What 
 * **UUIDs are 16 bytes.** ``directory.identifier`` holds entryUUIDs as a NUL and their 16 bytes, and uniqueIds as
   UTF-8: no uniqueId begins with NUL, so neither can stand in for the other.
 * **Times** are numbers YYYYMMDDhhmmss: the earliest moment the DTM may mean.
+* **Nothing is said twice** that is long: the fragment says it. A column that is only compared for equality has the
+  first 48 bits of a SHA-256 (``rows.digest``) instead of the text; author patterns are matched on the fragments; an
+  object whose lid is its own entryUUID has an empty one; a URN of the Framework is one character (``TOKENS``).
 * **Codes** are ``code^^scheme``. Several values in one column are separated by U+001E, which XML cannot contain.
 * **Fragments** stand last in their row, where SQLite reaches the columns before them without reading them.
 """
@@ -20,7 +23,9 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
-HEAD: Final = "0001"  # the newest migration; a database with one that is not known here is refused
+from xds.vocab.ebrim import AssociationType, DocumentEntryType
+
+HEAD: Final = "0002"  # the newest migration; a database with one that is not known here is refused
 SEPARATOR: Final = "\x1e"
 
 metadata: Final = sa.MetaData()
@@ -42,6 +47,23 @@ class CodeAttribute(IntEnum):
     reference_id = 4
 
 
+# URNs that stand in very many rows, by the character that stands for them: none that XML can contain. The characters
+# are stored: they never change. Other URNs are stored as they are.
+TOKENS: Final[dict[str, str]] = {
+    "\x01": DocumentEntryType.STABLE.value,
+    "\x02": DocumentEntryType.ON_DEMAND.value,
+    "\x03": AssociationType.HAS_MEMBER.value,
+    "\x04": AssociationType.RPLC.value,
+    "\x05": AssociationType.APND.value,
+    "\x06": AssociationType.XFRM.value,
+    "\x07": AssociationType.XFRM_RPLC.value,
+    "\x08": AssociationType.SIGNS.value,
+    "\x0b": AssociationType.IS_SNAPSHOT_OF.value,
+    "\x0c": AssociationType.UPDATE_AVAILABILITY_STATUS.value,
+    "\x0e": AssociationType.SUBMIT_ASSOCIATION.value,
+}
+
+
 class ContentFormat(IntEnum):
     """How ``document.content`` is kept. The numbers are stored: they never change."""
 
@@ -54,6 +76,9 @@ def text() -> sa.types.TypeEngine[Any]:
     """Text that compares byte by byte on every database."""
     return sa.Text().with_variant(postgresql.TEXT(collation="C"), "postgresql")
 
+
+# what SQLite keeps in six bytes and no text needs to be read back from
+DIGEST: Final = sa.BigInteger()
 
 # SQLite makes a key generate itself only when its type is exactly INTEGER (64 bits there as well)
 KEY: Final = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
@@ -115,20 +140,16 @@ document_entry: Final = sa.Table(
     sa.Column("creation_time", sa.BigInteger),
     sa.Column("service_start_time", sa.BigInteger),
     sa.Column("service_stop_time", sa.BigInteger),
-    sa.Column("class_code", text()),
-    sa.Column("type_code", text()),
-    sa.Column("practice_setting_code", text()),
-    sa.Column("healthcare_facility_type_code", text()),
+    sa.Column("class_code", DIGEST),
+    sa.Column("type_code", DIGEST),
+    sa.Column("practice_setting_code", DIGEST),
+    sa.Column("healthcare_facility_type_code", DIGEST),
     sa.Column("format_code", text()),
     sa.Column("confidentiality_codes", text()),
-    sa.Column("author_persons", text()),
-    sa.Column("author_institutions", text()),
     sa.Column("reference_ids", text()),
     sa.Column("title", text()),
-    sa.Column("mime_type", text()),
-    sa.Column("hash", text()),
-    sa.Column("size", sa.BigInteger),
-    sa.Column("repository_unique_id", text()),
+    sa.Column("mime_type", DIGEST),
+    sa.Column("repository_unique_id", DIGEST),
     sa.Column("fragment", sa.LargeBinary, nullable=False),
     sa.PrimaryKeyConstraint("patient", "entry_uuid", name="document_entry_pkey"),
     sa.Index("document_entry_find", "patient", "status", "creation_time"),
@@ -148,10 +169,8 @@ submission_set: Final = sa.Table(
     *_object_columns(),
     sa.Column("unique_id", text(), nullable=False),
     sa.Column("submission_time", sa.BigInteger),
-    sa.Column("source_id", text()),
-    sa.Column("content_type_code", text()),
-    sa.Column("author_persons", text()),
-    sa.Column("author_institutions", text()),
+    sa.Column("source_id", DIGEST),
+    sa.Column("content_type_code", DIGEST),
     sa.Column("title", text()),
     sa.Column("fragment", sa.LargeBinary, nullable=False),
     sa.PrimaryKeyConstraint("patient", "entry_uuid", name="submission_set_pkey"),
@@ -193,7 +212,7 @@ object_code: Final = sa.Table(
     sa.Column("patient", sa.BigInteger, primary_key=True),
     sa.Column("entry_uuid", sa.LargeBinary, primary_key=True),
     sa.Column("attribute", sa.SmallInteger, primary_key=True),
-    sa.Column("value", text(), primary_key=True),
+    sa.Column("value", DIGEST, primary_key=True),
     sqlite_with_rowid=False,
 )
 

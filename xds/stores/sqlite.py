@@ -26,12 +26,12 @@ from queue import Empty
 from typing import Any, Final, TypeVar
 
 from xds.errors import StoreUnavailable
-from xds.ports import Transaction
+from xds.ports import PreparedObjects, Transaction
 from xds.stores import statements as sql
 from xds.stores.migrate import VERSION_QUERY
 from xds.stores.statements import Statement, Statements
 from xds.stores.transaction import SqlTransaction
-from xds.stores.writer import QUEUE_SIZE, Job, JobQueue, Outcome, started
+from xds.stores.writer import QUEUE_SIZE, Job, JobQueue, Outcome, pack_what_they_insert, started
 
 T = TypeVar("T")
 
@@ -200,8 +200,8 @@ class SqliteWriter:
         self._thread = threading.Thread(target=self._work, name="xds-writer", daemon=True)
         self._thread.start()
 
-    def submit(self, work: Callable[[Transaction], T]) -> Future[T]:
-        return self._queue.put(work)
+    def submit(self, work: Callable[[Transaction], T], prepared: PreparedObjects | None = None) -> Future[T]:
+        return self._queue.put(work, prepared)
 
     def close(self) -> None:
         """Finish what is queued, bring the WAL in, close."""
@@ -231,6 +231,7 @@ class SqliteWriter:
         jobs = started(group)
         self._superfluous = []
         try:
+            pack_what_they_insert(jobs)
             outcomes = self._outcomes(jobs)
         except BaseException as error:  # noqa: BLE001 - nobody else would tell those who wait
             self._roll_back()

@@ -59,10 +59,10 @@ class SqlStore:
     def prepare(self, objects: Sequence[RegistryObject]) -> PreparedObjects:
         return prepare_objects(objects)
 
-    def submit(self, work: Callable[[Transaction], T]) -> Future[T]:
+    def submit(self, work: Callable[[Transaction], T], prepared: PreparedObjects | None = None) -> Future[T]:
         doubtful = self._doubtful() if self._in_doubt else []
         try:
-            future = self._writer.submit(work)
+            future = self._writer.submit(work, prepared)
         except BaseException:
             self._in_doubt.extend(doubtful)
             raise

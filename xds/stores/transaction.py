@@ -16,7 +16,7 @@ from xds.stores import schema
 from xds.stores import statements as sql
 from xds.stores.compression import packed_content
 from xds.stores.reader import Session, SqlReader
-from xds.stores.rows import IdClaim, PreparedRows, Row, prepare_objects, uuid_bytes
+from xds.stores.rows import IdClaim, PreparedRows, Row, pack, prepare_objects, uuid_bytes
 from xds.stores.schema import ContentFormat, PatientState
 from xds.stores.statements import MAX_ROWS, chunks, padded
 from xds.vocab.ebrim import ObjectKind, Status
@@ -65,6 +65,7 @@ class SqlTransaction(SqlReader):
 
     def insert(self, prepared: PreparedObjects, patient: PatientKey) -> None:
         rows: PreparedRows = prepared.rows
+        pack([rows])
         claimed = self._claim(rows.claims, patient)
         self._settle(rows.claims, claimed, patient)
         self._write(self._table_rows(rows, patient))

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from typing import Any, Final, Protocol, TypeVar
 
-from xds.errors import StoreUnavailable
-from xds.ports import Transaction
+from xds.errors import StoreUnavailable, XdsError
+from xds.ports import PreparedObjects, Transaction
+from xds.stores.rows import pack
 
 T = TypeVar("T")
 
@@ -23,6 +24,7 @@ class Job:
 
     work: Callable[[Transaction], Any]
     future: Future[Any]
+    prepared: PreparedObjects | None = None  # what it will insert
 
 
 @dataclass(slots=True)
@@ -37,8 +39,11 @@ class Outcome:
         if self.error is None:
             self.job.future.set_result(self.value)
         else:
+            if isinstance(self.error, XdsError):
+                # an expected one needs no traceback, whose frames hold the job, and the job the Future that holds it
+                self.error.__traceback__ = None
             self.job.future.set_exception(self.error)
-            self.error = None  # the traceback and the Future would refer to each other
+            self.error = None
 
 
 class Writer(Protocol):
@@ -48,7 +53,7 @@ class Writer(Protocol):
     def in_order(self) -> bool:
         """Whether work that failed can no longer be found done once work that was submitted after it is committed."""
 
-    def submit(self, work: Callable[[Transaction], T]) -> Future[T]: ...
+    def submit(self, work: Callable[[Transaction], T], prepared: PreparedObjects | None = None) -> Future[T]: ...
 
     def close(self) -> None: ...
 
@@ -62,14 +67,14 @@ class JobQueue:
         self._closed = False
         self._lock = threading.Lock()  # no job may be put behind the end mark
 
-    def put(self, work: Callable[[Transaction], T]) -> Future[T]:
+    def put(self, work: Callable[[Transaction], T], prepared: PreparedObjects | None = None) -> Future[T]:
         future: Future[T] = Future()
         with self._lock:
             if self._closed:
                 raise StoreUnavailable("the store is closing")
             if self._queue.qsize() >= self._size:
                 raise StoreUnavailable("too much work is waiting for the store")
-            self._queue.put(Job(work, future))
+            self._queue.put(Job(work, future, prepared))
         return future
 
     def close(self, readers: int = 1) -> bool:
@@ -103,3 +108,8 @@ class JobQueue:
 def started(jobs: Iterable[Job]) -> list[Job]:
     """The jobs that nobody cancelled; from here on they cannot be."""
     return [job for job in jobs if job.future.set_running_or_notify_cancel()]
+
+
+def pack_what_they_insert(jobs: Iterable[Job]) -> None:
+    """Compress, all at once, what these jobs said they will insert."""
+    pack([job.prepared.rows for job in jobs if job.prepared is not None])

@@ -27,8 +27,9 @@ from queue import Empty, SimpleQueue
 from typing import Any, Final, TypeVar
 
 from xds.errors import StoreUnavailable, XdsError
-from xds.ports import Transaction
+from xds.ports import PreparedObjects, Transaction
 from xds.stores.channel import AuthenticationFailed, Channel, connect, prove
+from xds.stores.rows import pack
 from xds.stores.writer import QUEUE_SIZE, Writer
 
 T = TypeVar("T")
@@ -109,8 +110,8 @@ class SharedWriter:
         self._accepting = threading.Thread(target=self._accept, name="xds-writer-door", daemon=True)
         self._accepting.start()
 
-    def submit(self, work: Callable[[Transaction], T]) -> Future[T]:
-        return self._writer.submit(work)
+    def submit(self, work: Callable[[Transaction], T], prepared: PreparedObjects | None = None) -> Future[T]:
+        return self._writer.submit(work, prepared)
 
     def _accept(self) -> None:
         while not self._closing:
@@ -259,7 +260,9 @@ class RemoteWriter:
         # what was sent on a link that broke may be read after what comes on the next one
         return not (self._link.broken or self._linked_again)
 
-    def submit(self, work: Callable[[Transaction], T]) -> Future[T]:
+    def submit(self, work: Callable[[Transaction], T], prepared: PreparedObjects | None = None) -> Future[T]:
+        if prepared is not None:
+            pack([prepared.rows])  # here: the writer has enough to do for all of us
         message = pickle.dumps(work)
         future: Future[T] = Future()
         future.set_running_or_notify_cancel()  # once sent it cannot be cancelled

@@ -14,7 +14,7 @@ from xds.errors import RegistryError
 from xds.hl7v2.er7 import Message
 from xds.hl7v2.feeds import Feed
 from xds.hl7v2.segments import Header
-from xds.ports import Include, OutgoingPart, Stage, StagedDocument
+from xds.ports import Include, Later, OutgoingPart, Stage, StagedDocument
 from xds.vocab.actors import Actor
 
 
@@ -44,10 +44,11 @@ class SoapAnswer:
     """What ``encode_response`` gives back: the element for soap:Body as pieces of XML, and the parts it includes.
 
     The pieces use the prefixes of ``ebxml.xml.PREFIXES``, which the envelope declares. When the answer goes out
-    without MTOM, the adapter replaces each :class:`Include` by the base64 of its part.
+    without MTOM, the adapter replaces each :class:`Include` by the base64 of its part. With a :class:`Later` the length
+    is not known, and what goes wrong while that is made breaks the connection.
     """
 
-    body: Sequence[bytes | Include]
+    body: Sequence[bytes | Include | Later]
     parts: Sequence[OutgoingPart] = ()
 
 

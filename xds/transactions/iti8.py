@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import CancelledError, Future
 from dataclasses import replace
+from functools import partial
+from threading import Lock
 from typing import Any, Final
 
 from xds.datatypes.hl7 import CX, HD, XPN
@@ -131,31 +133,40 @@ def perform(actors: Sequence[object], feed: IdentityFeed) -> list[Any] | Future[
         raise reject(Hl7ErrorCode.UNSUPPORTED_EVENT_CODE, Location("MSH", 1, 9, 1, 2), "merging is not supported")
     receivers = [getattr(actor, "apply_feed", None) for actor in actors]
     results = [apply_feed(feed) for apply_feed in receivers if apply_feed is not None]
-    pending = [result for result in results if isinstance(result, Future)]
-    return _together(results, pending) if pending else results
+    pending = [(n, result) for n, result in enumerate(results) if isinstance(result, Future)]
+    if not pending:
+        return results
+    together = _Together(results, len(pending))
+    for n, result in pending:
+        result.add_done_callback(partial(together.settle, n))
+    return together.whole
 
 
-def _together(results: list[Any], pending: list[Future[Any]]) -> Future[list[Any]]:
-    """One Future for all of ``results``, some of which are Futures."""
-    whole: Future[list[Any]] = Future()
-    whole.set_running_or_notify_cancel()
-    waiting = iter(pending)
+class _Together:
+    """One Future for several results, some of which are Futures. It refers to none of these, as they refer to it."""
 
-    def advance(done: Future[Any] | None = None) -> None:
-        if done and done.cancelled():
-            whole.set_exception(CancelledError())
-            return
-        error = done.exception() if done else None
-        following = None if error else next(waiting, None)
-        if error:
-            whole.set_exception(error)
-        elif following:
-            following.add_done_callback(advance)
-        else:
-            whole.set_result([r.result() if isinstance(r, Future) else r for r in results])
+    def __init__(self, results: Sequence[Any], pending: int) -> None:
+        self.whole: Future[list[Any]] = Future()
+        self.whole.set_running_or_notify_cancel()
+        self._results = [None if isinstance(result, Future) else result for result in results]
+        self._failed = False
+        self._pending = pending
+        self._lock = Lock()
 
-    advance()
-    return whole
+    def settle(self, n: int, done: Future[Any]) -> None:
+        error = CancelledError() if done.cancelled() else done.exception()
+        with self._lock:
+            if self._failed:
+                return
+            if error is None:
+                self._results[n] = done.result()
+            self._failed = error is not None
+            self._pending -= 1
+            waiting = self._pending > 0
+        if error is not None:
+            self.whole.set_exception(error)
+        elif not waiting:
+            self.whole.set_result(self._results)
 
 
 ITI_8 = Hl7v2Transaction(

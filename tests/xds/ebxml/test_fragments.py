@@ -15,7 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.xds.ebxml import support
+from xds.datatypes.hl7 import XCN
 from xds.ebxml import fragments, rim
+from xds.metadata.common import Author, Code
+from xds.metadata.document_entry import DocumentEntry
 from xds.metadata.identity import assign_uuids
 from xds.metadata.registry_object import RegistryObject, Submission
 from xds.ports import StoredObject
@@ -103,10 +106,20 @@ def test_a_short_fragment_is_kept_as_it_is_when_that_is_shorter(monkeypatch: pyt
     o = registered(support.association("urn:uuid:00000000-0000-4000-8000-000000000001", "a", "b"))
     packed = fragments.encode(o)
     assert packed[0] == fragments.ZSTD_1
-    raw = bytes([fragments.RAW]) + fragments.render_with_holes(o).encode()
+    raw = bytes([fragments.RAW]) + fragments.render_with_holes(o)
     assert fragments.fill(stored(o, raw)) == fragments.fill(stored(o, packed))
-    monkeypatch.setattr(fragments._CODECS, "compress", lambda content: content + b"longer")
+    monkeypatch.setattr(
+        fragments._CODECS, "compress", lambda contents: [memoryview(content + b"longer") for content in contents]
+    )
     assert fragments.encode(o) == raw
+
+
+def test_packed_together_is_as_packed_alone() -> None:
+    submission = support.submission()
+    assign_uuids(submission)
+    contents = [fragments.render_with_holes(o) for o in submission.objects]
+    assert fragments.pack(contents) == [fragments.pack([content])[0] for content in contents]
+    assert fragments.pack([]) == []
 
 
 def test_what_is_in_a_typical_submission_takes_little_room() -> None:
@@ -198,3 +211,16 @@ def test_what_a_query_returns_keeps_to_the_schema_and_to_the_toolkits_rules(shar
     objects = metadata.Objects.parse(element.getparent())
     assert (len(objects.docs), len(objects.sets), len(objects.folders), len(objects.assocs)) == (1, 1, 1, 4)
     assert metadata.check_query_metadata(objects) == []
+
+
+def test_the_authors_of_a_fragment_are_those_of_its_object() -> None:
+    persons = ("^A&amp;B^<C>", "1^佳^慧", "a\rb", "]]>")
+    authors = [Author(person=XCN.parse(p), institutions=("Ward & Sons", "East")) for p in persons]
+    authors.append(Author(roles="no person"))
+    other = Code("c", "1.2", "<rim:Value>no author</rim:Value>")
+    made = DocumentEntry(
+        unique_id="1.2.3", patient_id="P^^^&1.2&ISO", author=authors, class_code=other, extra={"authorPerson": "no"}
+    )
+    found = fragments.authors(fragments.encode(made.to_object()))
+    assert found.persons == [str(a.person) for a in authors[:-1]]
+    assert found.institutions == [r"Ward \T\ Sons", "East"] * 4

@@ -1,18 +1,20 @@
 from __future__ import annotations
 
 import pickle
+from copy import deepcopy
 
 import pytest
 
 from tests.xds.stores.support import association, entry, folder, submission_set
+from xds.ebxml import fragments, xml
 from xds.ports import StoredObject
-from xds.stores.rows import prepare, stored, unique_identifier, uuid_bytes, uuid_text
+from xds.stores.rows import digest, pack, prepare, shortened, stored, unique_identifier, uuid_bytes, uuid_text
+from xds.stores.schema import TOKENS, document_entry
 from xds.stores.schema import association as association_table
-from xds.stores.schema import document_entry
 from xds.stores.schema import folder as folder_table
 from xds.stores.schema import submission_set as submission_set_table
 from xds.stores.statements import STORED_COLUMNS
-from xds.vocab.ebrim import ObjectKind, Status
+from xds.vocab.ebrim import AssociationType, DocumentEntryType, ObjectKind, Status
 
 
 def test_identifiers_survive_the_way_there_and_back() -> None:
@@ -23,9 +25,21 @@ def test_identifiers_survive_the_way_there_and_back() -> None:
     assert unique_identifier("1.2^ä") == "1.2^ä".encode()
 
 
+def test_what_stands_for_a_text_never_changes() -> None:
+    assert digest("N^^2.16.840.1.113883.5.25") == 0x5A631ECDBBDB
+    assert digest("佳") < 2**48
+    assert TOKENS["\x03"] == AssociationType.HAS_MEMBER
+    assert {*TOKENS.values()} == {*AssociationType, *DocumentEntryType}
+    for token, urn in TOKENS.items():
+        assert shortened(urn) == token
+        with pytest.raises(ValueError):  # so nothing that comes in a message looks like one
+            xml.text(token)
+    assert shortened("urn:other") == "urn:other"
+
+
 def test_rows_have_a_value_for_every_column() -> None:
     own_set, document, holder = submission_set("1.1"), entry("1.2", event_code="e^^s"), folder("1.3")
-    rows = prepare([own_set, document, holder, association(own_set.id, document.id)], lambda o: b"fragment")
+    rows = prepare([own_set, document, holder, association(own_set.id, document.id)])
     assert len(rows.entries[0]) == len(document_entry.columns) - 1
     assert len(rows.sets[0]) == len(submission_set_table.columns) - 1
     assert len(rows.folders[0]) == len(folder_table.columns) - 1
@@ -37,10 +51,24 @@ def test_rows_have_a_value_for_every_column() -> None:
     assert pickle.loads(pickle.dumps(rows)) == rows
 
 
+def test_rows_are_packed_once_and_their_other_columns_stay() -> None:
+    rows, others = prepare([submission_set("1.1"), entry("1.2"), folder("1.3")]), prepare([entry("1.4")])
+    before = deepcopy(rows)
+    pack([rows, others])
+    once = deepcopy(rows)
+    pack([rows])
+    assert rows == once
+    for table in ("entries", "sets", "folders"):
+        [was], [row] = getattr(before, table), getattr(rows, table)
+        assert row[:-1] == was[:-1]
+        assert row[-1] == fragments.pack([was[-1]])[0]
+    assert others.entries[0][-1][0] == fragments.ZSTD_1
+
+
 def test_ends_that_are_not_in_the_submission_are_noted_once() -> None:
     own_set, elsewhere = submission_set("1.1"), entry("9")
     links = [association(own_set.id, elsewhere.id), association(own_set.id, elsewhere.id)]
-    assert prepare([own_set, *links], lambda o: b"").outside == [uuid_bytes(elsewhere.id)]
+    assert prepare([own_set, *links]).outside == [uuid_bytes(elsewhere.id)]
 
 
 @pytest.mark.parametrize(
@@ -53,16 +81,16 @@ def test_ends_that_are_not_in_the_submission_are_noted_once() -> None:
     ],
 )
 def test_times_are_the_earliest_moment_they_may_mean(text: str, number: int) -> None:
-    (row,) = prepare([entry("1", creation_time=text)], lambda o: b"").entries
+    (row,) = prepare([entry("1", creation_time=text)]).entries
     assert dict(zip([c.name for c in document_entry.columns][1:], row, strict=True))["creation_time"] == number
 
 
 def test_status_lid_and_version_come_from_the_object_or_their_first_values() -> None:
-    first = prepare([entry("1")], lambda o: b"").entries[0]
-    assert first[:4] == (first[0], 1, 1, first[0])
+    first = prepare([entry("1")]).entries[0]
+    assert first[:4] == (first[0], 1, 1, b"")  # itself
     later = entry("1")
     later.status, later.version, later.lid = Status.DEPRECATED.urn, "3", entry("2").id
-    row = prepare([later], lambda o: b"").entries[0]
+    row = prepare([later]).entries[0]
     assert row[1:4] == (2, 3, uuid_bytes(later.lid or ""))
 
 
@@ -120,4 +148,4 @@ def test_what_the_rules_would_have_refused_is_not_stored(broken: str) -> None:
     else:
         link.source = "SubmissionSet01"
     with pytest.raises(ValueError):
-        prepare([document, link], lambda o: b"")
+        prepare([document, link])

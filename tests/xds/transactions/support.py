@@ -14,7 +14,7 @@ from lxml import etree
 from xds.ebxml.retrieve import to_mtom
 from xds.ebxml.xml import PREFIXES, parse
 from xds.errors import RequestRejected
-from xds.ports import StagedDocument, UnitOfWork
+from xds.ports import Later, StagedDocument, UnitOfWork
 from xds.transactions.base import SoapAnswer, SoapRequest, Transaction
 
 _SCHEMAS = {
@@ -45,7 +45,8 @@ def exchange(
 
 def element(answer: SoapAnswer) -> Any:
     """The answer's body as an element, its parts included by reference."""
-    return parse(declared(to_mtom(answer.body)))
+    body = [p for piece in answer.body for p in (piece.chunks() if isinstance(piece, Later) else (piece,))]
+    return parse(declared(to_mtom(body)))
 
 
 def declared(body: bytes) -> bytes:

@@ -6,6 +6,7 @@ from tests.xds.registry.build import APPROVED, PATIENT, entry, folder, fresh_uui
 from tests.xds.transactions.support import element, exchange, require_valid
 from xds.ebxml import query as codec
 from xds.metadata.requests import AdhocQuery, QueryResponse
+from xds.ports import Later
 from xds.registry import AffinityDomain, DocumentRegistry
 from xds.stores import SqlStore
 from xds.transactions.iti18 import ITI_18
@@ -41,6 +42,15 @@ def test_leaf_class_returns_whole_objects(store: SqlStore, registry: DocumentReg
     [document] = [o for o in response.objects if o.id == uuid]
     assert document.patient_id == PATIENT
     assert document.name[0].value == "A & B"
+
+
+def test_a_large_answer_is_written_while_it_is_sent(store: SqlStore, registry: DocumentRegistry) -> None:
+    registry.register(submission(*(entry(f"Document{n}", title=f"number {n}") for n in range(501))))
+    answer = ITI_18.encode_response(registry.query(find()))
+    assert [type(piece) for piece in answer.body] == [bytes, Later, bytes]
+    for _ in range(2):  # it can be read again
+        objects = codec.decode_response(element(answer)).objects
+        assert sorted(o.name[0].value for o in objects) == sorted(f"number {n}" for n in range(501))
 
 
 def test_object_ref_returns_references(store: SqlStore, registry: DocumentRegistry) -> None:
