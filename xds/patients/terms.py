@@ -1,0 +1,131 @@
+"""Search terms: under what an identity is found, in the store's index and by a query.
+
+A term is one character for the attribute and a folded value. The characters are stored: they never change. Under the
+capital of a letter the value stands backwards, which makes of a suffix a prefix.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import Final
+
+from xds.datatypes.hl7 import XPN
+from xds.patients.demographics import Demographics
+from xds.patients.names import search_keys
+from xds.patients.queries import PatientCriteria
+
+FAMILY: Final = "f"
+GIVEN: Final = "g"
+MAIDEN: Final = "m"
+BIRTH: Final = "b"
+PHONE: Final = "p"
+POSTAL: Final = "z"
+ACCOUNT: Final = "a"
+QUOTED: Final = "n"
+WILDCARD: Final = "*"
+_LONGEST: Final = 40  # characters; what is cut off is compared on the demographics
+
+
+@lru_cache(16_384)
+def family_keys(text: str) -> frozenset[str]:
+    return search_keys(XPN(family_name=text))
+
+
+@lru_cache(16_384)
+def given_keys(text: str) -> frozenset[str]:
+    return search_keys(XPN(given_name=text))
+
+
+@lru_cache(16_384)
+def _family_terms(text: str) -> tuple[str, ...]:
+    return _both_ways(FAMILY, family_keys(text))
+
+
+@lru_cache(16_384)
+def _given_terms(text: str) -> tuple[str, ...]:
+    return _both_ways(GIVEN, given_keys(text))
+
+
+def _both_ways(letter: str, keys: Iterable[str]) -> tuple[str, ...]:
+    return tuple(term for key in keys for term in ((letter + key)[:_LONGEST], (letter.upper() + key[::-1])[:_LONGEST]))
+
+
+def folded_number(text: str) -> str:
+    """A telephone number, postal code or account number without what people put between its parts."""
+    return "".join(filter(str.isalnum, text)).lower()
+
+
+def quoted_term(entry: str) -> str:
+    """The term of an identifier of a trusted domain, written as ``quoted_entry`` does."""
+    return (QUOTED + entry)[:80]
+
+
+def quoted_entry(domain: int, id: str) -> str:
+    """How an identifier of a trusted domain is kept with the identity that it came with; without blanks."""
+    return f"{domain:x}:{''.join(id.split()).upper()}"
+
+
+def terms_of(demographics: Demographics, quoted: Iterable[str] = ()) -> set[str]:
+    """Under what an identity with these demographics is found."""
+    terms: set[str] = set()
+    for name in demographics.names + demographics.aliases if demographics.aliases else demographics.names:
+        if name.family_name:
+            terms.update(_family_terms(name.family_name))
+        if name.given_name:
+            terms.update(_given_terms(name.given_name))
+    for name in demographics.mothers_maiden_names:
+        terms.update((MAIDEN + key)[:_LONGEST] for key in family_keys(name.family_name or name.given_name))
+    if demographics.birth_time:
+        terms.add(BIRTH + demographics.birth_time[:8])
+    for phone in demographics.home_phones:
+        if number := folded_number(phone.number or phone.formatted or phone.text):
+            terms.add((PHONE + number)[:_LONGEST])
+    for address in demographics.addresses:
+        if code := folded_number(address.zip_code):
+            terms.add((POSTAL + code)[:_LONGEST])
+    if demographics.account_number.id:
+        terms.add((ACCOUNT + folded_number(demographics.account_number.id))[:_LONGEST])
+    terms.update(map(quoted_term, quoted))
+    return terms
+
+
+def terms_for(criteria: PatientCriteria) -> list[str]:
+    """Terms that everybody who fits the criteria has, the most selective first; ``*`` at the end of the first one only.
+
+    None of them when the criteria have no indexed attribute, or only ones with wildcards at both ends.
+    """
+    exact: list[str] = []
+    open_ended: list[str] = []
+
+    def add(letter: str, text: str, keys: Iterable[str]) -> None:
+        # everybody with this very name has all of its keys: the one that fewest others have is enough
+        key = max(keys, key=lambda k: (not k.isascii(), len(k), k), default="")
+        starts, ends = text.startswith(WILDCARD), text.endswith(WILDCARD)
+        if not key or (starts and ends):
+            return
+        if starts and letter in (FAMILY, GIVEN):
+            open_ended.append((letter.upper() + key[::-1])[: _LONGEST - 1] + WILDCARD)
+        elif ends:
+            open_ended.append((letter + key)[: _LONGEST - 1] + WILDCARD)
+        elif not starts:
+            exact.append((letter + key)[:_LONGEST])
+
+    def simple(letter: str, text: str) -> None:
+        if text:
+            add(letter, text, (folded_number(text),))
+
+    simple(ACCOUNT, criteria.account_number.id)
+    simple(PHONE, criteria.home_phone)
+    if len(criteria.birth_time) >= 8:
+        exact.append(BIRTH + criteria.birth_time[:8])
+    elif criteria.birth_time:
+        open_ended.append(BIRTH + criteria.birth_time + WILDCARD)
+    if criteria.given_name:
+        add(GIVEN, criteria.given_name, given_keys(criteria.given_name.strip(WILDCARD)))
+    if criteria.family_name:
+        add(FAMILY, criteria.family_name, family_keys(criteria.family_name.strip(WILDCARD)))
+    if criteria.mothers_maiden_name:
+        add(MAIDEN, criteria.mothers_maiden_name, family_keys(criteria.mothers_maiden_name.strip(WILDCARD)))
+    simple(POSTAL, criteria.postal_code)
+    return exact or sorted(open_ended, key=len, reverse=True)[:1]
