@@ -3,8 +3,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import islice
 
-import pytest
-
 from tests.benchmarks.region import Region
 from tests.xds.registry.build import PATIENT, entry, query, submission, submission_set
 from xds.patients.feed import IdentityFeed
