@@ -165,7 +165,7 @@ class FeedEvent(StrEnum):
     """What an ADT message of the PIX family says happened; the value is its trigger event (MSH-9.2).
 
     ITI-8 (ITI TF-2 3.8.4) knows A01, A04, A05, A08 and A40; ITI-30 (3.30.4) A28, A31, A47, A40, A24 and A37; ITI-64
-    (3.64) A43.
+    (3.64) A43. A18, A34 and A36 are how systems older than HL7 2.3.1 merge.
     """
 
     ADMIT = "A01"
@@ -175,6 +175,13 @@ class FeedEvent(StrEnum):
     CREATE = "A28"
     UPDATE_PERSON = "A31"
     MERGE = "A40"
+    MERGE_INFORMATION = "A18"
+    MERGE_IDENTIFIER = "A34"
+    MERGE_IDENTIFIER_AND_ACCOUNT = "A36"
+    CHANGE_IDENTIFIER = "A47"
+    LINK = "A24"
+    UNLINK = "A37"
+    CHANGE_XAD_PID = "A43"
 
     @property
     def creates(self) -> bool:
@@ -182,12 +189,38 @@ class FeedEvent(StrEnum):
         return self in _CREATING
 
     @property
+    def updates(self) -> bool:
+        """The demographics are replaced; an unknown identity is created (ITI TF-2 3.30.6.3.4)."""
+        return self in _UPDATING
+
+    @property
     def merges(self) -> bool:
         """MRG-1 ends, PID-3 survives (ITI TF-2 3.8.4.2)."""
-        return self is FeedEvent.MERGE
+        return self in _MERGING
+
+    @property
+    def has_prior(self) -> bool:
+        """The message has MRG: a merge, a changed identifier, a changed XAD-PID link."""
+        return self in _WITH_PRIOR
+
+    @property
+    def links(self) -> bool:
+        """Two lists of identifiers, of one person from now on or no longer (ITI TF-2 3.30.6.6, 3.30.6.7)."""
+        return self in _LINKING
 
 
 _CREATING: Final = frozenset({FeedEvent.ADMIT, FeedEvent.REGISTER, FeedEvent.PREADMIT, FeedEvent.CREATE})
+_UPDATING: Final = frozenset({FeedEvent.UPDATE, FeedEvent.UPDATE_PERSON})
+_MERGING: Final = frozenset(
+    {
+        FeedEvent.MERGE,
+        FeedEvent.MERGE_INFORMATION,
+        FeedEvent.MERGE_IDENTIFIER,
+        FeedEvent.MERGE_IDENTIFIER_AND_ACCOUNT,
+    }
+)
+_WITH_PRIOR: Final = _MERGING | {FeedEvent.CHANGE_IDENTIFIER, FeedEvent.CHANGE_XAD_PID}
+_LINKING: Final = frozenset({FeedEvent.LINK, FeedEvent.UNLINK})
 
 # MSH-9.3 of each trigger as we send it (ITI TF-2 3.8.4.1.2.1, 3.8.4.2.2.1, 3.30.4); when reading it is not compared,
 # because the tables of HL7 2.3.1 and 2.5 differ (A05)
@@ -199,6 +232,13 @@ STRUCTURES: Final = {
     FeedEvent.CREATE: "ADT_A05",
     FeedEvent.UPDATE_PERSON: "ADT_A05",
     FeedEvent.MERGE: "ADT_A39",
+    FeedEvent.MERGE_INFORMATION: "ADT_A18",
+    FeedEvent.MERGE_IDENTIFIER: "ADT_A30",
+    FeedEvent.MERGE_IDENTIFIER_AND_ACCOUNT: "ADT_A30",
+    FeedEvent.CHANGE_IDENTIFIER: "ADT_A30",
+    FeedEvent.LINK: "ADT_A24",
+    FeedEvent.UNLINK: "ADT_A37",
+    FeedEvent.CHANGE_XAD_PID: "ADT_A43",
 }
 
 # MSH-11, table 0103
