@@ -136,7 +136,8 @@ def _hd(raw: str, separator: str, d: Delimiters, charset: str) -> HD:
     return HD(namespace, universal_id, kind) if namespace or universal_id or kind else NOBODY
 
 
-def _cx_content(value: CX) -> Content:
+def cx_content(value: CX) -> Content:
+    """CX as content of a field."""
     return (
         value.id,
         value.check_digit,
@@ -266,8 +267,8 @@ def _component_1(field: Repetition) -> str:
 
 _TEXT: Final = (_component_1, _same)
 _TEXTS: Final = _every(_component_1, _same)
-_CX: Final = (read_cx, _cx_content)
-_CXS: Final = _every(read_cx, _cx_content)
+_CX: Final = (read_cx, cx_content)
+_CXS: Final = _every(read_cx, cx_content)
 _XPNS: Final = _every(_read_name, _name_content)
 _XADS: Final = _every(_read_address, _address_content)
 _XTNS: Final = _every(_read_phone, _phone_content)
@@ -335,7 +336,7 @@ def read_names(field: Field) -> tuple[XPN, ...]:
 def write_pid(identifiers: Sequence[CX], demographics: Demographics = _NOTHING_SAID, d: Delimiters = STANDARD) -> str:
     """PID with these identifiers and everything the demographics say."""
     fields: list[Content | None] = [None] * _LAST_PID
-    fields[2] = [_cx_content(identifier) for identifier in identifiers]
+    fields[2] = [cx_content(identifier) for identifier in identifiers]
     for number, (attribute, _, content) in _PID.items():
         value = getattr(demographics, attribute)
         if attribute in demographics.deleted:
@@ -347,7 +348,7 @@ def write_pid(identifiers: Sequence[CX], demographics: Demographics = _NOTHING_S
 
 def write_mrg(identifiers: Sequence[CX], names: Sequence[XPN] = (), d: Delimiters = STANDARD) -> str:
     """MRG with the identifiers that end (ITI TF-2 3.8.4.2.2.4)."""
-    prior = [_cx_content(identifier) for identifier in identifiers]
+    prior = [cx_content(identifier) for identifier in identifiers]
     return segment("MRG", prior, None, None, None, None, None, [_name_content(name) for name in names], d=d)
 
 

@@ -44,10 +44,13 @@ def _known(message: Message) -> str:
     """The message as text, without what hl7apy does not know.
 
     A blank is a value (PID-5 in ITI TF-2 3.10.4.1.2, 3.64.4.1.2), which it takes for none. Of ADT^A24 and A37 it allows
-    one PID where they have two: the first patient stands for both.
+    one PID where they have two: the first patient stands for both. QPD has the three fields that all queries share.
     """
     f = message.delimiters.field
     text = str(message).replace(f"{f} {f}", f"{f}{NULL}{f}").replace(f"{f} \r", f"{f}{NULL}\r")
+    qpd = message.find("QPD")
+    if qpd is not None:
+        text = text.replace(qpd.line, f.join(qpd.line.split(f, 4)[:4]))
     if message.find("PID") is None or message["MSH"][9][2] not in _OF_TWO:
         return text
     first = text.find("\rPID")

@@ -81,7 +81,7 @@ _ERRORS: Final = {
     Hl7ErrorCode.UNSUPPORTED_EVENT_CODE: ("Unsupported event code", AckCode.AR),
     Hl7ErrorCode.UNSUPPORTED_PROCESSING_ID: ("Unsupported processing id", AckCode.AR),
     Hl7ErrorCode.UNSUPPORTED_VERSION_ID: ("Unsupported version id", AckCode.AR),
-    Hl7ErrorCode.UNKNOWN_KEY_IDENTIFIER: ("Unknown key identifier", AckCode.AE),
+    Hl7ErrorCode.UNKNOWN_KEY_IDENTIFIER: ("Unknown Key Identifier", AckCode.AE),
     Hl7ErrorCode.DUPLICATE_KEY_IDENTIFIER: ("Duplicate key identifier", AckCode.AE),
     # the sender may try again later
     Hl7ErrorCode.APPLICATION_RECORD_LOCKED: ("Application record locked", AckCode.AR),
