@@ -30,7 +30,7 @@ TOLERATED: Final = {
     "no query tag": ("QPD-2 is empty; so is QAK-1 of the answer", "ITI TF-2, 3.9.4.1.2.2"),
     "no RCP": ("the query does not say how it wants its answer; it gets it at once", "ITI TF-2, 3.9.4.1.2.3"),
     "query priority": ("RCP-1 is not I; the answer comes at once", "ITI TF-2, 3.9.4.1.2.3"),
-    "several person identifiers": ("QPD-3 repeats; the first one is looked up", "ITI TF-2, 3.9.4.1.2.2"),
+    "QPD-3 repeated": ("QPD-3 repeats; the first one is looked up", "ITI TF-2, 3.9.4.1.2.2"),
     "domain in component 1": ("a domain stands in component 1 instead of 4", "ITI TF-2, 3.9.4.1.2.2"),
     "parameter name": ("a parameter lacks @, or the component it means", "ITI TF-2, 3.21.4.1.2.3"),
     "parameter without value": ("a parameter is empty or null; it is left out", "ITI TF-2, 3.21.4.1.2.3"),

@@ -34,7 +34,7 @@ def decode_request(request: Hl7v2Request) -> CrossReferenceQuery:
     qpd = queries.read_qpd(request.message, _NAMES, request.tolerated)
     field = qpd[3]
     if len(field.repetitions) > 1:
-        request.tolerated("several person identifiers")
+        request.tolerated("QPD-3 repeated")
     identifier = read_cx(field)
     if not identifier.id:
         where = Location("QPD", 1, 3, 1, 1) if field else Location("QPD", 1, 3)

@@ -85,7 +85,7 @@ def test_every_way_to_name_an_authority_is_read(authority: str) -> None:
         ("QPD|IHE PIX Query||E1^^^EAST", "RCP|I", ["no query tag"]),
         ("QPD|IHE PIX Query|T1|E1^^^EAST", None, ["no RCP"]),
         ("QPD|IHE PIX Query|T1|E1^^^EAST", "RCP|D", ["query priority"]),
-        ("QPD|IHE PIX Query|T1|E1^^^EAST~E2^^^EAST", "RCP|I", ["several person identifiers"]),
+        ("QPD|IHE PIX Query|T1|E1^^^EAST~E2^^^EAST", "RCP|I", ["QPD-3 repeated"]),
         ("QPD|IHE PIX Query|T1|E1^^^EAST|WEST", "RCP|I", ["domain in component 1"]),
     ],
 )
