@@ -37,6 +37,14 @@ _MAX_ID: Final = 256
 _AHEAD: Final = timedelta(days=1)
 _NO_VISIT: Final = frozenset({FeedEvent.CREATE, FeedEvent.UPDATE_PERSON})  # PV1-2 is N: ITI TF-2 3.30.6.2.3
 
+# what reading a feed tolerates, by the name of its counter; docs/reference/tolerances.md
+TOLERATED: Final = {
+    "MRG repeated in a merge": ("several MRG follow one PID; all of them end in it", "ITI TF-2, 3.8.4.2.2"),
+    "PID repeated in a merge": ("the same PID stands before each MRG; all of them end in it", "ITI TF-2, 3.8.4.2.2"),
+    "time not readable": ("EVN-2 or MSH-7 is no time; the other one counts", "HL7 v2.5, 2.A.79"),
+    "time far in the future": ("an event is recorded more than a day ahead; it orders nothing", "ITI TF-2, C.2.4"),
+}
+
 
 # --------------------------------------------------------------------------- message → value
 
