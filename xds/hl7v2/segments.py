@@ -6,7 +6,7 @@ The others are read into the values of ``xds.patients`` and written from them; e
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
@@ -310,6 +310,14 @@ def read_identifiers(field: Field) -> tuple[CX, ...]:
     """The identifiers of PID-3 or MRG-1 that have an id; those that are empty or null say nothing."""
     found = [read_cx(repetition) for repetition in field.repetitions if repetition.raw]
     return tuple(identifier for identifier in found if identifier.id and identifier.id != NULL)
+
+
+def together(identifiers: Iterable[CX]) -> list[CX]:
+    """The same identifiers, those of a domain next to each other (ITI TF-2 3.9.4.2.2.5, 3.10.4.1.2)."""
+    domains: dict[HD, list[CX]] = {}
+    for identifier in identifiers:
+        domains.setdefault(identifier.assigning_authority, []).append(identifier)
+    return [identifier for found in domains.values() for identifier in found]
 
 
 def read_demographics(pid: Segment) -> Demographics:

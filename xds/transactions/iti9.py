@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-from xds.datatypes.hl7 import CX, HD
+from xds.datatypes.hl7 import CX
 from xds.hl7v2 import queries
 from xds.hl7v2.er7 import Message, segment
 from xds.hl7v2.errors import Hl7Rejected, Location, reject
 from xds.hl7v2.queries import Envelope
-from xds.hl7v2.segments import cx_content, read_cx, read_identifiers
+from xds.hl7v2.segments import cx_content, read_cx, read_identifiers, together
 from xds.patients.queries import CrossReferenceQuery, UnknownDomain, UnknownIdentifier
 from xds.transactions.base import Hl7v2, Hl7v2Reply, Hl7v2Request, Hl7v2Transaction
 from xds.vocab.actors import Actor
@@ -61,7 +61,7 @@ def encode_response(request: Hl7v2Request, identifiers: Sequence[CX], reply: Hl7
     """Cases 1, 2 and 6 of ITI TF-2 3.9.4.2.2.6: AA, with one PID when there are identifiers."""
     body: tuple[str, ...] = ()
     if identifiers:
-        found = [cx_content(identifier) for identifier in _together(identifiers)]
+        found = [cx_content(identifier) for identifier in together(identifiers)]
         body = (segment("PID", None, None, found, None, _NO_NAME, d=request.header.delimiters),)
     return _write(request, "OK" if identifiers else "NF", body, reply)
 
@@ -86,14 +86,6 @@ def _write(request: Hl7v2Request, status: str, body: Sequence[str], reply: Hl7v2
         time=reply.time,
         tolerate=request.tolerated,
     )
-
-
-def _together(identifiers: Iterable[CX]) -> list[CX]:
-    """The identifiers of a domain stand together (ITI TF-2 3.9.4.2.2.5)."""
-    domains: dict[HD, list[CX]] = {}
-    for identifier in identifiers:
-        domains.setdefault(identifier.assigning_authority, []).append(identifier)
-    return [identifier for found in domains.values() for identifier in found]
 
 
 def explain(request: Hl7v2Request, error: BaseException) -> Hl7Rejected | None:
