@@ -14,6 +14,8 @@ from typing import Final
 import typer
 import typer.main
 
+from xds.hl7v2.adt import TOLERATED as FEEDS
+from xds.hl7v2.queries import TOLERATED as QUERIES
 from xds.metadata.rules import RULES
 from xds.metadata.rules.finding import KIND_NAMES
 from xds.registry.parameters import DOUBLE_QUOTES, UNKNOWN_STATUS
@@ -190,6 +192,7 @@ def tolerances() -> str:
         ("`unknown trigger …`", "an event that nobody here acts on is acknowledged", "ITI TF-2, C.2.3"),
         ("`character set guessed`", "the bytes are not what MSH-18 says", "ITI TF-2, C.2.2"),
         ("`bytes outside of blocks`", "there is something between the messages", "MLLP release 1"),
+        *((f"`{name}`", what, section) for name, (what, section) in (FEEDS | QUERIES).items()),
     )
     head = ("counter", "what is accepted", "otherwise")
     return f"""# What is tolerated

@@ -28,6 +28,7 @@ HEAVY = (
     "typer",
     "rich",
     "rapidfuzz",
+    "opencc",
     "pypinyin",
     "asyncio",
     "xds_soap",

@@ -34,6 +34,7 @@ def _feed(row: Mapping[str, Any]) -> Feed:
         unknown_triggers=row["unknown_triggers"],
         acknowledgement=row["acknowledgement"],
         assigning_authority=HD(namespace or "", oid, "ISO") if oid else None,
+        time_zone=row["time_zone"],
     )
 
 

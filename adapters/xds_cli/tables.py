@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from xds.hl7v2.feeds import Feed
+from xds.hl7v2.times import zone
 from xds_cli.words import count, nearest, oid, one_of
 
 Values = dict[str, str]
@@ -82,6 +83,14 @@ def _charsets(text: str) -> tuple[str, ...]:
     if not names:
         raise ValueError("write at least one character set")
     return names
+
+
+def _zone(text: str) -> str:
+    try:
+        zone(text)
+    except ValueError:
+        raise ValueError("write a name such as Asia/Shanghai, or an offset such as +08:00") from None
+    return text
 
 
 # --------------------------------------------------------------------------- the tables
@@ -163,6 +172,7 @@ TABLES: Final = (
             ),
             Column("assigning_authority", oid, None, "OID for identifiers that are sent without an authority"),
             Column("namespace", _text, None, "the name of that authority in CX-4.1"),
+            Column("time_zone", _zone, "UTC", "of times that do not say theirs: Asia/Shanghai, +08:00"),
         ),
         many=True,
     ),

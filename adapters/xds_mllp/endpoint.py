@@ -41,7 +41,7 @@ from xds.hl7v2.errors import Hl7Error, Hl7Rejected, Location, MalformedHl7, reje
 from xds.hl7v2.feeds import Feed, Feeds
 from xds.hl7v2.segments import Header, read_header, salvage_header
 from xds.ports import Clock
-from xds.transactions.base import Hl7v2Request, Hl7v2Transaction
+from xds.transactions.base import Hl7v2Reply, Hl7v2Request, Hl7v2Transaction
 from xds.transactions.hl7v2 import HL7V2_TRANSACTIONS
 from xds.vocab.errors import TRY_AGAIN, ErrorCode
 from xds.vocab.hl7 import PROCESSING_IDS, AckCode, Hl7ErrorCode
@@ -140,6 +140,8 @@ class Endpoint:
             return self._batch(data)
         feed = self._feeds.of_bytes(data)
         header: Header | None = None
+        row: Hl7v2Transaction | None = None
+        request: Hl7v2Request | None = None
         try:
             message = parse(data, fallbacks=feed.default_charsets, replace=feed.undecodable == "replace")
             header = read_header(message)
@@ -151,15 +153,15 @@ class Endpoint:
             row = self._dispatch(header, feed)
             if row is None:
                 return self._answer(header, feed, AckCode.AA)
+            request = Hl7v2Request(message, header, feed, self._clock(), self.tolerated)
             if feed.strict:
                 _validate(message)
-            request = Hl7v2Request(message, header, feed)
             result = row.perform(self._actors, row.decode_request(request))
             return (
                 Pending(self, row, request, result) if isinstance(result, Future) else self.done(row, request, result)
             )
         except Exception as error:  # noqa: BLE001  # the one place that turns every error into an answer
-            return self._failed(data, header, feed, error)
+            return self._failed(data, header, feed, error, row, request)
 
     def refuse(self, broken: Broken) -> Answer:
         """The answer to a block that the framing could not deliver whole."""
@@ -199,13 +201,15 @@ class Endpoint:
             if isinstance(result, Future):
                 # raised here, the error would hold this call, and this call the Future that holds the error
                 if (refused := result.exception()) is not None:
-                    return self._failed(b"", request.header, request.feed, refused)
+                    return self._failed(b"", request.header, request.feed, refused, row, request)
                 value = result.result()
             if row.encode_response is not None:
-                return (row.encode_response(request, value, self._control_id(), self._time()),)
+                answer = row.encode_response(request, value, Hl7v2Reply(self._control_id(), self._time()))
+                self._count(AckCode.AA)
+                return (answer,)
             return self._answer(request.header, request.feed, AckCode.AA)
         except (Exception, CancelledError) as error:  # noqa: BLE001  # whatever became of it, its sender gets an answer
-            return self._failed(b"", request.header, request.feed, error)
+            return self._failed(b"", request.header, request.feed, error, row, request)
 
     def _answer(self, header: Header, feed: Feed, code: AckCode, errors: Sequence[Hl7Error] = ()) -> Answer:
         self._count(code)
@@ -213,8 +217,18 @@ class Endpoint:
             header, code, errors, control_id=self._control_id(), time=self._time(), mode=feed.acknowledgement
         )
 
-    def _failed(self, data: bytes, header: Header | None, feed: Feed, error: BaseException) -> Answer:
+    def _failed(
+        self,
+        data: bytes,
+        header: Header | None,
+        feed: Feed,
+        error: BaseException,
+        row: Hl7v2Transaction | None = None,
+        request: Hl7v2Request | None = None,
+    ) -> Answer:
         """The exception tree as AE or AR with ERR (ITI TF-2 C.2.3.1)."""
+        if row is not None and request is not None and row.explain is not None:
+            error = row.explain(request, error) or error
         if header is None:
             header = salvage_header(data)
         if not header.control_id and not header.message_type:
@@ -231,6 +245,12 @@ class Endpoint:
             errors = (Hl7Error(Hl7ErrorCode.APPLICATION_INTERNAL_ERROR),)
         else:
             _log.info("message %.40r answered %s: %s", header.control_id, code, "; ".join(map(str, errors)))
+        if row is not None and request is not None and row.encode_failure is not None:
+            reply = Hl7v2Reply(self._control_id(), self._time(), code, errors)
+            response = row.encode_failure(request, reply)
+            if response is not None:
+                self._count(code)
+                return (response,)
         return self._answer(header, feed, code, errors)
 
     # ----------------------------------------------------------------- batches

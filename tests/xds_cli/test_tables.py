@@ -31,6 +31,7 @@ unknown_triggers = "reject"
 acknowledgement = "enhanced"
 assigning_authority = "1.2.156.1"
 namespace = "EAST"
+time_zone = "Asia/Shanghai"
 
 [[feed]]
 charsets = "utf-8"
@@ -48,6 +49,7 @@ def test_feeds_are_found_by_their_names(tmp_path: Path) -> None:
         "enhanced",
     )
     assert lab.assigning_authority == HD("EAST", "1.2.156.1", "ISO")
+    assert (lab.time_zone, anybody.time_zone) == ("Asia/Shanghai", "UTC")
     assert (anybody.default_charsets, anybody.strict, anybody.assigning_authority) == (("utf-8",), False, None)
 
 
@@ -82,6 +84,7 @@ def test_tables_travel_to_a_worker(tmp_path: Path) -> None:
     [
         ('[[feed]]\naplication = "LAB"', "did you mean application?"),
         ("[feeds]", "did you mean feed?"),
+        ('[[feed]]\ntime_zone = "Nowhere"', "such as Asia/Shanghai"),
         ('[[feed]]\nstrict = "yes"', "write true or false"),
         ('[[feed]]\nundecodable = "rejected"', "did you mean reject?"),
         ('[[feed]]\ncharsets = "utf-9"', "HL7 table 0211"),

@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -76,13 +76,34 @@ def _asks(condition: str, code: AckCode) -> bool:
 
 
 def _encode(header: Header, code: AckCode, errors: Sequence[Hl7Error], control_id: str, time: str) -> bytes:
-    d = header.delimiters
-    f, c = d.field, d.component
+    c = header.delimiters.component
     version = header.version or _DEFAULT_VERSION
-    old = version in _OLD
     kind = "ACK"
     if header.trigger and version not in _WITHOUT_TRIGGER:
-        kind = f"ACK{c}{header.trigger}" if old else f"ACK{c}{header.trigger}{c}ACK"
+        kind = f"ACK{c}{header.trigger}" if version in _OLD else f"ACK{c}{header.trigger}{c}ACK"
+    return write_answer(header, kind, code, errors, control_id=control_id, time=time)
+
+
+def write_answer(
+    header: Header,
+    kind: str,
+    code: AckCode,
+    errors: Sequence[Hl7Error] = (),
+    *,
+    control_id: str,
+    time: str,
+    body: Sequence[str] = (),
+    lossy: Callable[[], None] | None = None,
+) -> bytes:
+    """MSH, MSA, ERR and the segments of ``body`` in the sender's delimiters, version and character set.
+
+    ``kind`` is MSH-9 as it stands. Characters that the sender's set does not have become question marks; ``lossy`` is
+    called then.
+    """
+    d = header.delimiters
+    f = d.field
+    version = header.version or _DEFAULT_VERSION
+    old = version in _OLD
     # the sender's names, swapped: ITI TF-2 C.2.2; mandatory for PDQ, 3.21.4.2.2.1
     msh = (
         f"MSH{f}{d.encoding_characters}{f}{header.receiving_application}{f}{header.receiving_facility}"
@@ -93,12 +114,17 @@ def _encode(header: Header, code: AckCode, errors: Sequence[Hl7Error], control_i
     # MSA-3 is free text before 2.5; IHE wants ERR instead after it
     if errors and old:
         msa += f + d.escape_text(errors[0].text or errors[0].code.text)
-    tail = "".join(f"{line}\r" for line in (_old_err if old else _err)(errors, d)) if errors else ""
-    body = f"\r{msa}\r{tail}"
-    charset, codec = _charset(header, msh + body)
+    lines = (_old_err if old else _err)(errors, d) if errors else []
+    text = "".join(f"\r{line}" for line in (msa, *lines, *body)) + "\r"
+    charset, codec = _charset(header, msh + text)
     if charset:
         msh += f * 6 + charset
-    return (msh + body).encode(codec, "replace")
+    try:
+        return (msh + text).encode(codec)
+    except UnicodeEncodeError:
+        if lossy is not None:
+            lossy()
+        return (msh + text).encode(codec, "replace")
 
 
 def _charset(header: Header, text: str) -> tuple[str, str]:
@@ -169,7 +195,11 @@ def read_acknowledgement(data: bytes) -> Acknowledgement:
 
     Raises MalformedHl7 when it is no HL7 message, Hl7Rejected when it has no MSA.
     """
-    message = parse(data, replace=True)
+    return acknowledgement_of(parse(data, replace=True))
+
+
+def acknowledgement_of(message: Message) -> Acknowledgement:
+    """The MSA and ERR of an answer; Hl7Rejected when it has no MSA."""
     msa = message["MSA"]
     errors = [error for segment in message.all("ERR") for error in _read_err(segment)]
     return Acknowledgement(msa.raw(1).strip(), msa.raw(2), str(msa[3]), tuple(errors), message)
@@ -187,4 +217,12 @@ def _read_err(segment: Segment) -> list[ReportedError]:
     return found
 
 
-__all__ = ["Acknowledgement", "Mode", "ReportedError", "acknowledge", "read_acknowledgement"]
+__all__ = [
+    "Acknowledgement",
+    "Mode",
+    "ReportedError",
+    "acknowledge",
+    "acknowledgement_of",
+    "read_acknowledgement",
+    "write_answer",
+]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import UTC, tzinfo
 from typing import Literal
 
 from xds.datatypes.hl7 import HD
 from xds.hl7v2.ack import Mode
+from xds.hl7v2.times import zone
 from xds.vocab.hl7 import codec_of
 
 
@@ -31,8 +33,12 @@ class Feed:
     acknowledgement: Mode = "auto"
     # fills PID-3.4 and MRG-1.4 where the sender leaves them out (ITI TF-2 3.8.4.1.3)
     assigning_authority: HD | None = None
+    # the zone of times that do not say one: IANA name or offset
+    time_zone: str = "UTC"
+    zone: tzinfo = field(init=False, default=UTC)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "zone", zone(self.time_zone))
         codecs = tuple(codec_of(name) or name for name in self.default_charsets)
         for codec in codecs:
             "".encode(codec)  # LookupError for a name that is no codec

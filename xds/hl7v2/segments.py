@@ -6,15 +6,16 @@ The others are read into the values of ``xds.patients`` and written from them; e
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
-from xds.datatypes.hl7 import CX, HD, NOBODY, XAD, XPN, XTN
+from xds.datatypes.hl7 import CX, HD, NOBODY, XAD, XCN, XPN, XTN, escape, unescape
 from xds.hl7v2.er7 import NULL, Content, Field, Message, Repetition, Segment, declared_charset, segment
 from xds.hl7v2.errors import MalformedHl7
 from xds.hl7v2.escapes import STANDARD, Delimiters, delimiters
 from xds.patients.demographics import Demographics
+from xds.patients.visit import Visit
 from xds.vocab.hl7 import codec_of
 
 # --------------------------------------------------------------------------- MSH
@@ -135,18 +136,20 @@ def _hd(raw: str, separator: str, d: Delimiters, charset: str) -> HD:
     return HD(namespace, universal_id, kind) if namespace or universal_id or kind else NOBODY
 
 
-def _cx_content(value: CX) -> Content:
+def cx_content(value: CX) -> Content:
+    """CX as content of a field."""
     return (
         value.id,
         value.check_digit,
         value.check_digit_scheme,
-        _hd_content(value.assigning_authority),
+        hd_content(value.assigning_authority),
         value.identifier_type_code,
-        _hd_content(value.assigning_facility),
+        hd_content(value.assigning_facility),
     )
 
 
-def _hd_content(value: HD) -> tuple[str, str, str]:
+def hd_content(value: HD) -> tuple[str, str, str]:
+    """HD as content of a component, or of a field of its own."""
     return value.namespace_id, value.universal_id, value.universal_id_type
 
 
@@ -214,6 +217,28 @@ def _phone_content(value: XTN) -> Content:
     )
 
 
+def _read_person(repetition: Repetition) -> XCN:
+    identifier, family, given, further, suffix, prefix, degree, table, _ = repetition.texts(9)
+    components, d = repetition.components, repetition.delimiters
+    authority = _authority(components[8], repetition) if len(components) > 8 else NOBODY
+    parts = tuple(repetition.subcomponents(2)[1:]) if d.subcomponent and d.subcomponent in repetition.raw else ()
+    return XCN(identifier, family, given, further, suffix, prefix, degree, authority, table, parts)
+
+
+def _person_content(value: XCN) -> Content:
+    return (
+        value.id,
+        (value.family_name, *value.family_name_parts),
+        value.given_name,
+        value.further_given_names,
+        value.suffix,
+        value.prefix,
+        value.degree,
+        value.source_table,
+        hd_content(value.assigning_authority),
+    )
+
+
 # --------------------------------------------------------------------------- PID and MRG
 
 _Reader = Callable[[Field], Any]
@@ -242,12 +267,12 @@ def _component_1(field: Repetition) -> str:
 
 _TEXT: Final = (_component_1, _same)
 _TEXTS: Final = _every(_component_1, _same)
-_CX: Final = (read_cx, _cx_content)
-_CXS: Final = _every(read_cx, _cx_content)
+_CX: Final = (read_cx, cx_content)
+_CXS: Final = _every(read_cx, cx_content)
 _XPNS: Final = _every(_read_name, _name_content)
 _XADS: Final = _every(_read_address, _address_content)
 _XTNS: Final = _every(_read_phone, _phone_content)
-_HD: Final = (read_hd, _hd_content)
+_HD: Final = (read_hd, hd_content)
 
 # PID: number of the field → attribute of Demographics, reader, writer (HL7 v2.5 3.4.2, ITI TF-2 3.8.4.1.2.3, 3.30.5.3)
 _PID: Final[dict[int, tuple[str, Any, Any]]] = {
@@ -278,12 +303,21 @@ _PID: Final[dict[int, tuple[str, Any, Any]]] = {
     34: ("last_update_facility", *_HD),
 }
 _LAST_PID: Final = max(_PID)
+_NOTHING_SAID: Final = Demographics()
 
 
 def read_identifiers(field: Field) -> tuple[CX, ...]:
     """The identifiers of PID-3 or MRG-1 that have an id; those that are empty or null say nothing."""
     found = [read_cx(repetition) for repetition in field.repetitions if repetition.raw]
     return tuple(identifier for identifier in found if identifier.id and identifier.id != NULL)
+
+
+def together(identifiers: Iterable[CX]) -> list[CX]:
+    """The same identifiers, those of a domain next to each other (ITI TF-2 3.9.4.2.2.5, 3.10.4.1.2)."""
+    domains: dict[HD, list[CX]] = {}
+    for identifier in identifiers:
+        domains.setdefault(identifier.assigning_authority, []).append(identifier)
+    return [identifier for found in domains.values() for identifier in found]
 
 
 def read_demographics(pid: Segment) -> Demographics:
@@ -307,10 +341,10 @@ def read_names(field: Field) -> tuple[XPN, ...]:
     return _XPNS[0](field)  # type: ignore[no-any-return]  # readers of the table are not typed each
 
 
-def write_pid(identifiers: Sequence[CX], demographics: Demographics, d: Delimiters = STANDARD) -> str:
+def write_pid(identifiers: Sequence[CX], demographics: Demographics = _NOTHING_SAID, d: Delimiters = STANDARD) -> str:
     """PID with these identifiers and everything the demographics say."""
     fields: list[Content | None] = [None] * _LAST_PID
-    fields[2] = [_cx_content(identifier) for identifier in identifiers]
+    fields[2] = [cx_content(identifier) for identifier in identifiers]
     for number, (attribute, _, content) in _PID.items():
         value = getattr(demographics, attribute)
         if attribute in demographics.deleted:
@@ -322,5 +356,64 @@ def write_pid(identifiers: Sequence[CX], demographics: Demographics, d: Delimite
 
 def write_mrg(identifiers: Sequence[CX], names: Sequence[XPN] = (), d: Delimiters = STANDARD) -> str:
     """MRG with the identifiers that end (ITI TF-2 3.8.4.2.2.4)."""
-    prior = [_cx_content(identifier) for identifier in identifiers]
+    prior = [cx_content(identifier) for identifier in identifiers]
     return segment("MRG", prior, None, None, None, None, None, [_name_content(name) for name in names], d=d)
+
+
+# --------------------------------------------------------------------------- PV1
+
+
+def read_location(field: Repetition) -> tuple[str, ...]:
+    """PL: its components in the wire form of the recommended delimiters, so that nothing of them is lost."""
+    parts = ["&".join(map(escape, field.subcomponents(n))) for n in range(1, len(field.components) + 1)]
+    while parts and not parts[-1].strip("&"):
+        parts.pop()
+    return tuple(parts)
+
+
+def _location_content(value: Sequence[str]) -> Content:
+    return [tuple(tuple(map(unescape, part.split("&"))) for part in value)]
+
+
+# PV1: as _PID, for Visit (HL7 v2.5 3.4.3; ITI TF-2, table 3.22-9)
+_XCNS: Final = _every(_read_person, _person_content)
+_PV1: Final[dict[int, tuple[str, Any, Any]]] = {
+    2: ("patient_class", *_TEXT),
+    3: ("location", read_location, _location_content),
+    7: ("attending_doctors", *_XCNS),
+    8: ("referring_doctors", *_XCNS),
+    9: ("consulting_doctors", *_XCNS),
+    10: ("hospital_service", *_TEXT),
+    17: ("admitting_doctors", *_XCNS),
+    19: ("visit_number", *_CX),
+    44: ("admit_time", *_TEXT),
+    45: ("discharge_time", *_TEXT),
+}
+_LAST_PV1: Final = max(_PV1)
+_NOT_APPLICABLE: Final = "N"  # PV1-2, table 0004
+
+
+def read_visit(pv1: Segment) -> Visit | None:
+    """What PV1 says about a visit; None when it says that there is none, or nothing."""
+    if len(pv1) <= 2 and pv1.raw(2) in ("", _NOT_APPLICABLE):  # the usual one
+        return None
+    values: dict[str, Any] = {}
+    for number in range(2, min(len(pv1), _LAST_PV1) + 1):
+        raw = pv1.raw(number)
+        if raw and raw != NULL and number in _PV1:
+            attribute, read, _ = _PV1[number]
+            values[attribute] = pv1.text(number) if read is _component_1 else read(pv1[number])
+    return Visit(**values) if values.keys() - {"patient_class"} or values.get("patient_class", "N") != "N" else None
+
+
+def write_pv1(visit: Visit | None, d: Delimiters = STANDARD) -> str:
+    """PV1 with everything the visit says; without one PV1-2 is ``N`` (ITI TF-2 3.30.6.2.3)."""
+    if visit is None:
+        return segment("PV1", None, _NOT_APPLICABLE, d=d)
+    fields: list[Content | None] = [None] * _LAST_PV1
+    for number, (attribute, _, content) in _PV1.items():
+        value = getattr(visit, attribute)
+        if value:
+            fields[number - 1] = content(value)
+    fields[1] = fields[1] or "U"  # required; unknown
+    return segment("PV1", *fields, d=d)

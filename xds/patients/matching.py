@@ -14,8 +14,9 @@ from typing import NamedTuple, Protocol
 
 from xds.patients.demographics import Demographics
 from xds.patients.domains import Domain, Domains, is_plausible
+from xds.patients.names import divided, family_keys, given_keys
 from xds.patients.records import IdentityKey
-from xds.patients.terms import family_keys, given_keys, quoted_entry, quoted_term
+from xds.patients.terms import quoted_entry, quoted_term
 
 
 class Decision(StrEnum):
@@ -94,8 +95,8 @@ def _conflicts(one: Member, other: Member) -> Iterable[str]:
 def _share_a_name(a: Demographics, b: Demographics) -> bool:
     """Whether a family and a given name are the same in some spelling; a name that is not known is no difference."""
     for keys, attribute in ((family_keys, "family_name"), (given_keys, "given_name")):
-        ours = {key for name in (*a.names, *a.aliases) for key in keys(getattr(name, attribute))}
-        theirs = {key for name in (*b.names, *b.aliases) for key in keys(getattr(name, attribute))}
+        ours = {key for name in map(divided, (*a.names, *a.aliases)) for key in keys(getattr(name, attribute))}
+        theirs = {key for name in map(divided, (*b.names, *b.aliases)) for key in keys(getattr(name, attribute))}
         if ours and theirs and not ours & theirs:
             return False
     return True

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import lru_cache
+from itertools import islice, product
 from typing import Final
 
-from xds.datatypes.hl7 import XPN
 from xds.patients.demographics import Demographics
-from xds.patients.names import search_keys
+from xds.patients.names import WILDCARD, divided, family_keys, given_keys, query_keys
 from xds.patients.queries import PatientCriteria
 
 FAMILY: Final = "f"
@@ -23,18 +23,8 @@ PHONE: Final = "p"
 POSTAL: Final = "z"
 ACCOUNT: Final = "a"
 QUOTED: Final = "n"
-WILDCARD: Final = "*"
+_ALTERNATIVES: Final = 64
 _LONGEST: Final = 40  # characters; what is cut off is compared on the demographics
-
-
-@lru_cache(16_384)
-def family_keys(text: str) -> frozenset[str]:
-    return search_keys(XPN(family_name=text))
-
-
-@lru_cache(16_384)
-def given_keys(text: str) -> frozenset[str]:
-    return search_keys(XPN(given_name=text))
 
 
 @lru_cache(16_384)
@@ -69,7 +59,7 @@ def quoted_entry(domain: int, id: str) -> str:
 def terms_of(demographics: Demographics, quoted: Iterable[str] = ()) -> set[str]:
     """Under what an identity with these demographics is found."""
     terms: set[str] = set()
-    for name in demographics.names + demographics.aliases if demographics.aliases else demographics.names:
+    for name in map(divided, demographics.names + demographics.aliases):
         if name.family_name:
             terms.update(_family_terms(name.family_name))
         if name.given_name:
@@ -90,42 +80,42 @@ def terms_of(demographics: Demographics, quoted: Iterable[str] = ()) -> set[str]
     return terms
 
 
-def terms_for(criteria: PatientCriteria) -> list[str]:
-    """Terms that everybody who fits the criteria has, the most selective first; ``*`` at the end of the first one only.
+def terms_for(criteria: PatientCriteria) -> list[list[str]]:
+    """Alternatives: whoever fits the criteria has every term of at least one of these lists.
 
-    None of them when the criteria have no indexed attribute, or only ones with wildcards at both ends.
+    The most selective term comes first; only that may end with ``*``. No list at all when the criteria have no
+    attribute that is indexed, or only ones with wildcards at both ends.
     """
-    exact: list[str] = []
-    open_ended: list[str] = []
+    exact: list[list[str]] = []
+    open_ended: list[list[str]] = []
 
-    def add(letter: str, text: str, keys: Iterable[str]) -> None:
-        # everybody with this very name has all of its keys: the one that fewest others have is enough
-        key = max(keys, key=lambda k: (not k.isascii(), len(k), k), default="")
+    def add(letter: str, text: str) -> None:
+        wanted = query_keys(text) if letter in (FAMILY, GIVEN, MAIDEN) else None
+        keys = sorted(wanted.keys) if wanted is not None else [folded_number(text)]
         starts, ends = text.startswith(WILDCARD), text.endswith(WILDCARD)
-        if not key or (starts and ends):
+        if not text or not all(keys) or not keys or (starts and ends):
             return
         if starts and letter in (FAMILY, GIVEN):
-            open_ended.append((letter.upper() + key[::-1])[: _LONGEST - 1] + WILDCARD)
+            open_ended.append([(letter.upper() + key[::-1])[: _LONGEST - 1] + WILDCARD for key in keys])
         elif ends:
-            open_ended.append((letter + key)[: _LONGEST - 1] + WILDCARD)
+            open_ended.append([(letter + key)[: _LONGEST - 1] + WILDCARD for key in keys])
         elif not starts:
-            exact.append((letter + key)[:_LONGEST])
+            exact.append([(letter + key)[:_LONGEST] for key in keys])
 
-    def simple(letter: str, text: str) -> None:
-        if text:
-            add(letter, text, (folded_number(text),))
-
-    simple(ACCOUNT, criteria.account_number.id)
-    simple(PHONE, criteria.home_phone)
+    add(ACCOUNT, criteria.account_number.id)
+    add(PHONE, criteria.home_phone)
     if len(criteria.birth_time) >= 8:
-        exact.append(BIRTH + criteria.birth_time[:8])
+        exact.append([BIRTH + criteria.birth_time[:8]])
     elif criteria.birth_time:
-        open_ended.append(BIRTH + criteria.birth_time + WILDCARD)
-    if criteria.given_name:
-        add(GIVEN, criteria.given_name, given_keys(criteria.given_name.strip(WILDCARD)))
-    if criteria.family_name:
-        add(FAMILY, criteria.family_name, family_keys(criteria.family_name.strip(WILDCARD)))
-    if criteria.mothers_maiden_name:
-        add(MAIDEN, criteria.mothers_maiden_name, family_keys(criteria.mothers_maiden_name.strip(WILDCARD)))
-    simple(POSTAL, criteria.postal_code)
-    return exact or sorted(open_ended, key=len, reverse=True)[:1]
+        open_ended.append([BIRTH + criteria.birth_time + WILDCARD])
+    add(GIVEN, criteria.given_name)
+    add(FAMILY, criteria.family_name)
+    add(MAIDEN, criteria.mothers_maiden_name)
+    add(POSTAL, criteria.postal_code)
+    if exact:
+        return [list(terms) for terms in islice(product(*exact), _ALTERNATIVES)]
+    return [[term] for term in max(open_ended, key=_selectivity, default=[])]
+
+
+def _selectivity(terms: list[str]) -> int:
+    return min(map(len, terms))

@@ -62,6 +62,9 @@ class PatientIdentifierCrossReferenceManager:
 
     # ----------------------------------------------------------------- ITI-8, ITI-30
 
+    #: ITI-8 and ITI-30; ITI-64 is for registries (ITI TF-2 3.64.2).
+    feed_events: Final = frozenset(FeedEvent) - {FeedEvent.CHANGE_XAD_PID}
+
     def apply_feed(self, feed: IdentityFeed) -> Future[AppliedFeed]:
         """Patient Identity Feed, ITI-8, and Patient Identity Management, ITI-30 (ITI TF-2, 3.8 and 3.30).
 
@@ -73,8 +76,8 @@ class PatientIdentifierCrossReferenceManager:
 
     def plan_feed(self, feed: IdentityFeed) -> FeedWork:
         """The part of ``apply_feed`` that needs no store, and the picklable work for the store's writer."""
-        if feed.event is FeedEvent.CHANGE_XAD_PID:
-            raise FeedRejected(Refusal.NOT_SUPPORTED)  # ITI-64 is for registries (ITI TF-2 3.64.2)
+        if feed.event not in self.feed_events:
+            raise FeedRejected(Refusal.NOT_SUPPORTED)
         found = self._domains_of(feed, feed.identifiers, prior=False)
         others = feed.prior_identifiers if feed.event.has_prior else feed.linked_identifiers
         second = self._domains_of(feed, others, prior=True) if others else []

@@ -20,7 +20,7 @@ from xds.patients.feed import IdentityFeed
 from xds.ports import Clock, Reader, RegistryResponse, StoredObject, UnitOfWork
 from xds.registry import queries
 from xds.registry.parameters import Arguments, read_arguments, stored_query
-from xds.registry.patients import AppliedFeed, plan_feed
+from xds.registry.patients import FEED_EVENTS, AppliedFeed, plan_feed
 from xds.registry.submit import Plan, examine, make_plan
 
 #: Authority of the patient identifiers when nothing else is configured.
@@ -132,6 +132,9 @@ class DocumentRegistry:
         return queries.run(scope, arguments)
 
     # ITI-8
+
+    #: What of a feed concerns a registry.
+    feed_events: Final = FEED_EVENTS
 
     def apply_feed(self, feed: IdentityFeed) -> Future[AppliedFeed]:
         """Patient Identity Feed, ITI-8: the domain's identifiers become known, or one ends in another.

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
+from typing import Final
 
 from xds.patients.feed import FeedRejected, IdentityFeed, Refusal
 from xds.ports import Transaction
 from xds.vocab.hl7 import FeedEvent
+
+#: ITI-8, and what ITI-30 says in the same way; links and changed identifiers are a manager's affair.
+FEED_EVENTS: Final = frozenset(event for event in FeedEvent if event.creates or event.updates or event.merges)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,16 +29,13 @@ class AppliedFeed:
 def plan_feed(authority: str | None, feed: IdentityFeed, *, merges: bool) -> partial[AppliedFeed]:
     """The picklable work of a feed; FeedRejected for a merge of other domains' identifiers.
 
-    Without ``merges`` somebody else in the same transaction takes care of them. Links, and what other transactions than
-    ITI-8 say of identifiers, do not concern a registry.
+    Without ``merges`` somebody else in the same transaction takes care of them.
     """
     event = feed.event
-    if event.links or event is FeedEvent.CHANGE_XAD_PID:
-        return partial(_announce, ())
-    if event.has_prior:
-        if not merges:
-            return partial(_announce, ())
-        return _plan_merge(authority, feed)
+    if event not in FEED_EVENTS:
+        raise FeedRejected(Refusal.NOT_SUPPORTED)
+    if event.merges:
+        return _plan_merge(authority, feed) if merges else partial(_announce, ())
     if authority is None:
         return partial(_announce, tuple(str(identifier) for identifier in feed.identifiers))
     return partial(_announce, feed.of_domain(authority))

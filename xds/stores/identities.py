@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, Final
 
 from xds.datatypes.hl7 import HD
+from xds.patients.names import WILDCARD
 from xds.patients.records import (
     DeadLetter,
     Fact,
@@ -16,7 +17,6 @@ from xds.patients.records import (
     IdentityState,
     Notification,
 )
-from xds.patients.terms import WILDCARD
 from xds.stores import identity_statements as sql
 from xds.stores.schema import PatientState
 from xds.stores.statements import MAX_ROWS, Statements, chunks, padded, places

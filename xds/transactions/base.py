@@ -8,14 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from xds.errors import RegistryError
 from xds.hl7v2.er7 import Message
+from xds.hl7v2.errors import Hl7Error, Hl7Rejected
 from xds.hl7v2.feeds import Feed
 from xds.hl7v2.segments import Header
 from xds.ports import Include, Later, OutgoingPart, Stage, StagedDocument
 from xds.vocab.actors import Actor
+from xds.vocab.hl7 import AckCode
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +82,10 @@ class Hl7v2:
     version: str  # MSH-12 that we send; received are all of version 2
 
 
+def _uncounted(what: str, peer: str) -> None:
+    """Nobody counts what is tolerated."""
+
+
 @dataclass(frozen=True, slots=True)
 class Hl7v2Request:
     """What an HL7 v2 adapter hands to ``decode_request``."""
@@ -86,6 +93,22 @@ class Hl7v2Request:
     message: Message
     header: Header
     feed: Feed  # what was agreed with the sender
+    received: datetime | None = None  # None: what it says about the future cannot be judged
+    note: Callable[[str, str], None] = _uncounted
+
+    def tolerated(self, what: str) -> None:
+        """Note that something was taken which is not as the Framework says (docs/reference/tolerances.md)."""
+        self.note(what, self.header.sending_application[:40])
+
+
+@dataclass(frozen=True, slots=True)
+class Hl7v2Reply:
+    """What the answer to an HL7 v2 query needs besides its content: MSA-1 and ERR, MSH-10 and MSH-7."""
+
+    control_id: str
+    time: str
+    code: AckCode = AckCode.AA
+    errors: Sequence[Hl7Error] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,8 +116,11 @@ class Hl7v2Transaction:
     """One IHE transaction over HL7 v2.
 
     ``perform`` takes all actors of the server, and those that take part in the transaction act; like ``decode_request``
-    it raises Hl7Rejected to answer with AE or AR, and may return a Future. Its result is answered by an ACK; in a query
-    ``encode_response`` writes the response instead, which is given the request and the control id and time for its MSH.
+    it raises Hl7Rejected to answer with AE or AR, and may return a Future. ``explain`` makes an Hl7Rejected of what
+    actors raise in their own words.
+
+    The result is answered by an ACK; in a query ``encode_response`` writes the response instead, and ``encode_failure``
+    that to a query which is refused or fails, or None to leave it at an ACK.
     """
 
     number: str
@@ -104,7 +130,19 @@ class Hl7v2Transaction:
     binding: Hl7v2
     decode_request: Callable[[Hl7v2Request], Any]
     perform: Callable[[Sequence[object], Any], Any]
-    encode_response: Callable[[Hl7v2Request, Any, str, str], bytes] | None = None
+    encode_response: Callable[[Hl7v2Request, Any, Hl7v2Reply], bytes] | None = None
+    encode_failure: Callable[[Hl7v2Request, Hl7v2Reply], bytes | None] | None = None
+    explain: Callable[[Hl7v2Request, BaseException], Hl7Rejected | None] | None = None
 
 
-__all__ = ["Hl7v2", "Hl7v2Request", "Hl7v2Transaction", "Include", "Soap", "SoapAnswer", "SoapRequest", "Transaction"]
+__all__ = [
+    "Hl7v2",
+    "Hl7v2Reply",
+    "Hl7v2Request",
+    "Hl7v2Transaction",
+    "Include",
+    "Soap",
+    "SoapAnswer",
+    "SoapRequest",
+    "Transaction",
+]

@@ -62,7 +62,7 @@ def test_from_2_5_on_every_error_has_an_err_of_its_own(version: str) -> None:
     assert text.split("\r")[1:4] == [
         r"MSA|AE|C\T\1",
         "ERR||PID^1^3|101^Required field missing^HL70357|E||||PID-3 has no identifier",
-        "ERR||QPD^1^3^1^4|204^Unknown key identifier^HL70357|W",
+        "ERR||QPD^1^3^1^4|204^Unknown Key Identifier^HL70357|W",
     ]
 
 

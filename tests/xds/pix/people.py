@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Future
 from dataclasses import dataclass
-from functools import partial
 from itertools import count
 from typing import Any
 
@@ -14,9 +14,9 @@ from xds.patients.demographics import Demographics
 from xds.patients.feed import IdentityFeed
 from xds.patients.queries import CrossReferenceQuery, UnknownIdentifier
 from xds.pix import AppliedFeed, PatientIdentifierCrossReferenceManager
-from xds.ports import Transaction
 from xds.registry import DEFAULT_ASSIGNING_AUTHORITY as AFFINITY
 from xds.registry import DocumentRegistry
+from xds.transactions.applying import apply_feed
 from xds.vocab.hl7 import FeedEvent
 
 HOSPITAL_A = HD("HA", "1.2.3.1", "ISO")
@@ -61,8 +61,10 @@ class Region:
         return self.take(feed(event, *identifiers, **more))
 
     def take(self, message: IdentityFeed) -> AppliedFeed:
-        works = (self.manager.plan_feed(message), self.registry.plan_feed(message))
-        return self.manager.store.transaction(partial(_both, works))
+        applied = apply_feed([self.manager, self.registry], message)
+        assert isinstance(applied, Future)
+        first: AppliedFeed = applied.result()[0]
+        return first
 
     def admit(self, *identifiers: CX, **more: Any) -> AppliedFeed:
         return self.send(FeedEvent.ADMIT, *identifiers, **more)
@@ -96,9 +98,3 @@ class Region:
 
 def wire(identifier: CX) -> str:
     return str(CX(identifier.id, HD("", identifier.assigning_authority.universal_id, "ISO")))
-
-
-def _both(works: Any, transaction: Transaction) -> AppliedFeed:
-    applied = [work(transaction) for work in works]
-    first: AppliedFeed = applied[0]
-    return first

@@ -335,7 +335,7 @@ def test_a_missing_authority_is_that_of_the_source(new_region: Callable[..., Reg
 
 def test_a_feed_of_iti_64_is_no_managers(region: Region) -> None:
     with pytest.raises(FeedRejected) as refused:
-        region.send(FeedEvent.CHANGE_XAD_PID, x("P1"), a("7"), prior_identifiers=(x("P0"),))
+        region.manager.apply_feed(feed(FeedEvent.CHANGE_XAD_PID, x("P1"), a("7"), prior_identifiers=(x("P0"),)))
     assert refused.value.reason is Refusal.NOT_SUPPORTED
 
 

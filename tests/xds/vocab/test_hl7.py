@@ -78,6 +78,7 @@ def test_what_the_header_is_to_blame_for_is_rejected(code: str) -> None:
 
 
 @pytest.mark.parametrize("event", FeedEvent)
-def test_every_event_has_a_structure_and_is_one_of_create_update_merge(event: FeedEvent) -> None:
+def test_every_event_has_a_structure_and_does_one_thing(event: FeedEvent) -> None:
     assert STRUCTURES[event].startswith("ADT_A")
-    assert event.creates + event.merges + (event in (FeedEvent.UPDATE, FeedEvent.UPDATE_PERSON)) == 1
+    assert event.creates + event.updates + event.has_prior + event.links == 1
+    assert event.has_prior or not event.merges
