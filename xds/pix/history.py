@@ -9,10 +9,10 @@ from functools import partial
 from xds.datatypes.hl7 import CX
 from xds.errors import XdsError
 from xds.patients.crossref import holding
+from xds.patients.directory import Directory
 from xds.patients.feed import FeedRejected, Refusal
 from xds.patients.queries import UnknownIdentifier
 from xds.patients.records import Fact, FactKind, Identity, IdentityKey, IdentityState
-from xds.pix.crossref import Directory
 from xds.pix.feed import AppliedFeed, Target, join, join_people
 from xds.pix.policy import Affinity, Occasion
 from xds.pix.structure import Placed, Web, place, record, settle, web_of

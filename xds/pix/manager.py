@@ -15,6 +15,7 @@ from xds.datatypes.hl7 import CX, HD
 from xds.datatypes.time import utc_now
 from xds.datatypes.tolerances import Tolerances
 from xds.patients import compact
+from xds.patients.directory import Directory
 from xds.patients.domains import Domain, Domains, Mode, number_of
 from xds.patients.feed import FeedRejected, IdentityFeed, Refusal
 from xds.patients.matching import trusted_entries
@@ -201,7 +202,7 @@ class PatientIdentifierCrossReferenceManager:
         return self.store.read(partial(self._history, self._target(identifier)))
 
     def _history(self, target: Target, reader: Reader) -> tuple[HistoryEntry, ...]:
-        return history.history(target, crossref.Directory(self.domains, reader), reader)
+        return history.history(target, Directory(self.domains, reader), reader)
 
     def reviews(self, limit: int = 100) -> tuple[HistoryEntry, ...]:
         """Pairs a matcher is in doubt about, the oldest first; those that people linked or unlinked are left out."""
@@ -209,7 +210,7 @@ class PatientIdentifierCrossReferenceManager:
 
     def _reviews(self, limit: int, reader: Reader) -> tuple[HistoryEntry, ...]:
         facts = reader.reviews(limit)
-        found = history.entries(facts, {}, crossref.Directory(self.domains, reader), reader)
+        found = history.entries(facts, {}, Directory(self.domains, reader), reader)
         return tuple(entry for entry in found if entry.holds and not history.is_settled(entry.fact, reader))
 
     def _decide(self, work: Callable[[Occasion, Transaction], T], by: str, reason: str) -> T:
@@ -276,7 +277,7 @@ def _number(moment: datetime) -> int:
 
 
 def _seen(domains: Domains, authority: HD, reader: Reader) -> HD:
-    domain = crossref.Directory(domains, reader).find(authority)
+    domain = Directory(domains, reader).find(authority)
     return authority if domain is None else domain.authority
 
 

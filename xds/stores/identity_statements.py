@@ -10,6 +10,7 @@ from xds.stores import identity_schema as tables
 from xds.stores import schema
 from xds.stores.statements import Binds, insert_into
 
+_START: Final = sa.literal_column("0")  # without it SQLAlchemy adds a parameter to a limit on SQLite
 WAITING: Final = 0
 CLAIMED: Final = 1
 GIVEN_UP: Final = 2
@@ -73,7 +74,13 @@ def identity_place() -> sa.Update:
 def identities_all() -> sa.Select[Any]:
     b, t = Binds(), tables.identity
     active = t.c.state == sa.literal_column("1")
-    return sa.select(t.c.key).where(t.c.key > b.like(t.c.key), active).order_by(t.c.key).limit(b(sa.Integer()))
+    return (
+        sa.select(t.c.key)
+        .where(t.c.key > b.like(t.c.key), active)
+        .order_by(t.c.key)
+        .limit(b(sa.Integer()))
+        .offset(_START)
+    )
 
 
 # --------------------------------------------------------------------------- search terms
@@ -104,7 +111,7 @@ def terms_find(prefix: bool, further: int) -> sa.Select[Any]:
         query = query.where(
             sa.exists().where(more.c.term == b.like(t.c.term), more.c.identity == t.c.identity).correlate(t)
         )
-    return query.order_by(t.c.identity).limit(b(sa.Integer()))
+    return query.order_by(t.c.identity).limit(b(sa.Integer())).offset(_START)
 
 
 # --------------------------------------------------------------------------- facts
@@ -129,7 +136,7 @@ def fact_read() -> sa.Select[Any]:
 def reviews_read() -> sa.Select[Any]:
     b, t = Binds(), tables.identity_fact
     review = t.c.kind == sa.literal_column("7")  # as the partial index says it
-    return sa.select(*_fact_columns()).where(review).order_by(t.c.number).limit(b(sa.Integer()))
+    return sa.select(*_fact_columns()).where(review).order_by(t.c.number).limit(b(sa.Integer())).offset(_START)
 
 
 def fact_insert(dialect: str) -> Any:
@@ -173,7 +180,11 @@ def message_others() -> sa.Select[Any]:
 def messages_forget() -> sa.Delete:
     b, t = Binds(), tables.received_message
     old = (
-        sa.select(t.c.message, t.c.content).where(t.c.time < b.like(t.c.time)).order_by(t.c.time).limit(b(sa.Integer()))
+        sa.select(t.c.message, t.c.content)
+        .where(t.c.time < b.like(t.c.time))
+        .order_by(t.c.time)
+        .limit(b(sa.Integer()))
+        .offset(_START)
     )
     return sa.delete(t).where(sa.tuple_(t.c.message, t.c.content).in_(old))
 
@@ -239,7 +250,11 @@ def _outbox_columns() -> list[sa.ColumnElement[Any]]:
 def outbox_read() -> sa.Select[Any]:
     b, t = Binds(), tables.outbox
     return (
-        sa.select(*_outbox_columns()).where(t.c.state == b.like(t.c.state)).order_by(t.c.number).limit(b(sa.Integer()))
+        sa.select(*_outbox_columns())
+        .where(t.c.state == b.like(t.c.state))
+        .order_by(t.c.number)
+        .limit(b(sa.Integer()))
+        .offset(_START)
     )
 
 
@@ -262,6 +277,7 @@ def outbox_claim() -> Any:
         )
         .order_by(t.c.due, t.c.number)
         .limit(b(sa.Integer()))
+        .offset(_START)
         .with_for_update(skip_locked=True)
     )
     update = sa.update(t).values(state=sa.literal_column(str(CLAIMED))).where(t.c.number.in_(due))
@@ -309,6 +325,7 @@ def dead_letters_read(settled: bool) -> sa.Select[Any]:
         .where(~empty if settled else empty)
         .order_by(t.c.number)
         .limit(b(sa.Integer()))
+        .offset(_START)
     )
 
 
