@@ -17,7 +17,7 @@ from xds.metadata.codes import CodeTable
 from xds.patients.domains import Domains
 from xds.pdq import PatientDemographicsSupplier
 from xds.pix import PatientIdentifierCrossReferenceManager, Policy
-from xds.ports import Reader
+from xds.ports import Reader, Transaction
 from xds.registry.actor import AffinityDomain, DocumentRegistry
 from xds.repository.actor import DocumentRepository
 from xds.stores import open_store
@@ -27,6 +27,7 @@ from xds.transactions.hl7v2 import HL7V2_TRANSACTIONS
 from xds.vocab.actors import Actor
 from xds_cli import tabled, tables
 from xds_cli.config import Settings, StartError
+from xds_cli.notifying import Notifying
 from xds_cli.resolving import Resolver
 from xds_mllp.endpoint import Endpoint
 from xds_soap.asgi import SoapApp
@@ -63,10 +64,14 @@ class Parts:
     feed: Endpoint
     delivery: HttpReplyDelivery | None
     remote: Remote | None = None
+    manager: PatientIdentifierCrossReferenceManager | None = None
+    notifying: Sequence[Notifying] = ()
 
     def close(self) -> None:
         """After the last answer: finish what is queued, then close the store."""
         self.app.close()
+        for consumer in self.notifying:
+            consumer.close()
         if self.remote is not None:
             self.remote.close()
         if self.delivery is not None:
@@ -80,22 +85,12 @@ def open_parts(settings: Settings, *, writer: bool = True) -> Parts:
     With ``writer`` off the process leaves the writing of an embedded store to the one that called ``open_writer``.
     """
     codes = _codes(settings)
-    store = _open(settings, writer=writer, shared=False)
+    store = _open(settings, writer=writer, shared=True)
     if settings.register_at is not None:
         return _in_front_of(settings.register_at, settings, store)
-    registry = DocumentRegistry(
-        store,
-        domain=AffinityDomain(
-            assigning_authority=settings.domain,
-            patients="any" if settings.patients == "any" else "known",
-            home_community_id=settings.home_community_id,
-            max_results=settings.max_results,
-            merges="manager",
-        ),
-        codes=codes,
-    )
+    registry = _registry(settings, store, codes)
     domains = _domains(settings)
-    manager = PatientIdentifierCrossReferenceManager(store, domains=domains, policy=_policy(settings))
+    manager = PatientIdentifierCrossReferenceManager(store, domains=domains, policy=_policy(settings, domains))
     supplier = PatientDemographicsSupplier(store, domains=domains)
     repository = DocumentRepository(store, registry, unique_id=settings.repository_unique_id)
     actors: dict[Actor, object] = {Actor.DOCUMENT_REGISTRY: registry, Actor.DOCUMENT_REPOSITORY: repository}
@@ -112,8 +107,61 @@ def open_parts(settings: Settings, *, writer: bool = True) -> Parts:
         [manager, registry, supplier],
         feeds=tabled.feeds(settings.tables),
         transactions=_hl7v2_transactions(settings, repository),
+        bury=manager.bury,
     )
-    return Parts(store, _app(settings, actors, store, delivery, feed, [tolerances]), feed, delivery)
+    if writer:
+        store.transaction(_release)
+    return Parts(
+        store,
+        _app(settings, actors, store, delivery, feed, [tolerances]),
+        feed,
+        delivery,
+        manager=manager,
+        notifying=[Notifying(manager, peer) for peer in tabled.pix_consumers(settings.tables, domains)],
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityParts:
+    """What a command works with that looks after patient identities."""
+
+    manager: PatientIdentifierCrossReferenceManager
+    endpoint: Endpoint
+
+
+@contextmanager
+def open_identities(settings: Settings) -> Iterator[IdentityParts]:
+    """The identities in a server's store; if the server runs, its writer does the work. Raises StartError."""
+    try:
+        store = _open(settings, writer=False, shared=False)
+    except StartError:
+        store = _open(settings, writer=True, shared=False)
+    try:
+        domains = _domains(settings)
+        manager = PatientIdentifierCrossReferenceManager(store, domains=domains, policy=_policy(settings, domains))
+        registry = _registry(settings, store, None)
+        yield IdentityParts(manager, Endpoint([manager, registry], feeds=tabled.feeds(settings.tables)))
+    finally:
+        store.close()
+
+
+def _registry(settings: Settings, store: SqlStore, codes: CodeTable | None) -> DocumentRegistry:
+    return DocumentRegistry(
+        store,
+        domain=AffinityDomain(
+            assigning_authority=settings.domain,
+            patients="any" if settings.patients == "any" else "known",
+            home_community_id=settings.home_community_id,
+            max_results=settings.max_results,
+            merges="manager",
+        ),
+        codes=codes,
+    )
+
+
+def _release(transaction: Transaction) -> None:
+    """What a server that was killed had begun to tell is told again."""
+    transaction.release_notifications()
 
 
 def _domains(settings: Settings) -> Domains:
@@ -123,10 +171,10 @@ def _domains(settings: Settings) -> Domains:
         raise StartError(f"[[identifier_domain]] cannot be used: {error}") from None
 
 
-def _policy(settings: Settings) -> Policy:
+def _policy(settings: Settings, domains: Domains) -> Policy:
     if settings.matching in ("generic", "cn"):
         log.warning("matching = %s is not there yet: people are recognised as by ids", settings.matching)
-    return tabled.policy(settings.tables, matching=settings.matching != "off")
+    return tabled.policy(settings.tables, domains, matching=settings.matching != "off")
 
 
 def _hl7v2_transactions(settings: Settings, repository: DocumentRepository) -> list[Hl7v2Transaction]:
@@ -207,7 +255,9 @@ def _codes(settings: Settings) -> CodeTable | None:
 
 def open_writer(settings: Settings) -> SqlStore:
     """The store of the process that writes for others; raises StartError."""
-    return _open(settings, writer=True, shared=True)
+    store = _open(settings, writer=True, shared=True)
+    store.transaction(_release)
+    return store
 
 
 def _open(settings: Settings, *, writer: bool, shared: bool) -> SqlStore:

@@ -47,8 +47,8 @@ class UpdateNotifier:
 
     What is sent is true when it is sent, not when it was noted: changes that come quickly are told once. Of one person
     there is one message under way at a time, in order. AR, and no answer, is tried again, after 5 seconds and at last
-    every 10 minutes, for as long as it takes. AE is given up, for the same content would be refused again; later changes
-    of that person, and of nobody else, then wait until ``retry``.
+    every 10 minutes, for as long as it takes. AE is given up, for the same content would be refused again; later
+    changes of that person, and of nobody else, then wait until ``retry``.
 
     Several processes may deliver for the same consumer. One that is killed may have sent what is then sent again.
     """
@@ -68,14 +68,16 @@ class UpdateNotifier:
     def deliver(self) -> Delivered:
         """Send what is due, at most 50 notifications. StoreUnavailable: nothing can be said of what was under way."""
         store, now = self._manager.store, int(self._parties.clock().timestamp())
+        if not store.read(_anything):  # a look costs nothing, a transaction the disk
+            return Delivered()
         claimed = store.transaction(partial(_claim, self._consumer.name, now))
         outcomes: list[tuple[Notification, AckCode]] = []
-        unreachable = False
-        for notification in claimed:
-            # whoever did not answer is not asked for each of the others in turn
-            code = AckCode.AR if unreachable else self._tell(notification)
-            unreachable = unreachable or code is AckCode.AR
-            outcomes.append((notification, code))
+        try:
+            for notification in claimed:
+                outcomes.append((notification, self._tell(notification)))
+        except PeerUnreachable as error:  # whoever did not answer is not asked for each of the others in turn
+            log.info("consumer %s was not told: %s", self._consumer.name, type(error).__name__)
+            outcomes += ((notification, AckCode.AR) for notification in claimed[len(outcomes) :])
         if outcomes:
             store.transaction(partial(_settle, outcomes, int(self._parties.clock().timestamp())))
         codes = [code for _, code in outcomes]
@@ -102,11 +104,7 @@ class UpdateNotifier:
             ),
             charset=e.charset,
         )
-        try:
-            answer = answer_to(e.control_id, self._exchange(bytes(message)))
-        except PeerUnreachable as error:
-            log.info("consumer %s was not told: %s", self._consumer.name, type(error).__name__)
-            return AckCode.AR
+        answer = answer_to(e.control_id, self._exchange(bytes(message)))
         if answer.accepted:
             return AckCode.AA
         log.warning("consumer %s answered a notification with %s", self._consumer.name, answer.code)
@@ -118,6 +116,10 @@ class UpdateNotifier:
         members = reader.persons({identity.group for identity in found}) if found else []
         directory = Directory(self._manager.domains, reader)
         return tuple(cx for _, cx in identifiers_of_person(directory, members, self._consumer.domains))
+
+
+def _anything(reader: Reader) -> bool:
+    return bool(reader.notifications(limit=1))
 
 
 def _claim(consumer: str, now: int, transaction: Transaction) -> list[Notification]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Protocol
+from typing import Final, Protocol
 
 from xds.datatypes.hl7 import HD
 
@@ -101,6 +101,10 @@ class Notification:
     identity: IdentityKey
     attempts: int
     due: int  # seconds since 1970
+
+
+#: Dead letters that are kept while nobody deals with them.
+MOST_LETTERS: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -232,7 +236,10 @@ class IdentityWriter(IdentityReader, Protocol):
         """What was claimed by a process that is gone waits again."""
 
     def bury(self, letter: DeadLetter) -> int:
-        """Keep a message that could not be applied; its number."""
+        """Keep a message that could not be applied; its number, which is that of the same message if it waits already.
+
+        StoreUnavailable when ``MOST_LETTERS`` wait.
+        """
 
     def settle_dead_letter(self, number: int, how: str) -> None: ...
 

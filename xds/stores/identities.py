@@ -7,8 +7,10 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, Final
 
 from xds.datatypes.hl7 import HD
+from xds.errors import StoreUnavailable
 from xds.patients.names import WILDCARD
 from xds.patients.records import (
+    MOST_LETTERS,
     DeadLetter,
     Fact,
     FactKind,
@@ -226,6 +228,11 @@ class IdentityWrites(IdentityReads):
 
     def bury(self, letter: DeadLetter) -> int:
         x = letter
+        same = self._session.rows(self._statements.get(sql.dead_letter_same), (x.sender, x.control_id, x.message))
+        if same:
+            return int(same[0][0])
+        if self._session.rows(self._statements.get(sql.dead_letters_count), ())[0][0] >= MOST_LETTERS:
+            raise StoreUnavailable("too many dead letters wait for somebody to deal with them")
         values = (x.time, x.sender, x.control_id, x.reason, x.settled, x.message)
         number: int = self._session.rows(self._statements.insert(sql.dead_letter_insert), values)[0][0]
         return number

@@ -105,4 +105,11 @@ dead_letter: Final = sa.Table(
     sa.Column("reason", text(), nullable=False),
     sa.Column("settled", text(), nullable=False),
     sa.Column("message", sa.LargeBinary, nullable=False),
+    sa.Index(
+        "dead_letter_waiting",
+        "sender",
+        "control_id",
+        sqlite_where=sa.text("settled = ''"),
+        postgresql_where=sa.text("settled = ''"),
+    ),
 )

@@ -338,6 +338,22 @@ def dead_letter_read() -> sa.Select[Any]:
     )
 
 
+def dead_letter_same() -> sa.Select[Any]:
+    """The letter with this message that nobody has dealt with."""
+    b, t = Binds(), tables.dead_letter
+    return sa.select(t.c.number).where(
+        t.c.settled == sa.literal_column("''"),
+        t.c.sender == b.like(t.c.sender),
+        t.c.control_id == b.like(t.c.control_id),
+        t.c.message == b.like(t.c.message),
+    )
+
+
+def dead_letters_count() -> sa.Select[Any]:
+    t = tables.dead_letter
+    return sa.select(sa.func.count()).where(t.c.settled == sa.literal_column("''"))
+
+
 def dead_letter_settle() -> sa.Update:
     b, t = Binds(), tables.dead_letter
     return sa.update(t).values(settled=b.like(t.c.settled)).where(t.c.number == b.like(t.c.number))

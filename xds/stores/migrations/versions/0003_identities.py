@@ -108,6 +108,14 @@ def upgrade() -> None:
         sa.Column("settled", _text(), nullable=False),
         sa.Column("message", sa.LargeBinary, nullable=False),
     )
+    waiting = sa.text("settled = ''")
+    op.create_index(
+        "dead_letter_waiting",
+        "dead_letter",
+        ["sender", "control_id"],
+        sqlite_where=waiting,
+        postgresql_where=waiting,
+    )
     _take_over_patients()
 
 
