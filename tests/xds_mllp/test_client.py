@@ -38,6 +38,7 @@ def scripted(*connections: Callable[[socket.socket, bytes], None]) -> Iterator[t
                     behave(connection, messages[0])
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(10)  # a test that fails before its last connection shall not wait for it
         thread = Thread(target=run, args=(listener,))
         thread.start()
         yield listener.getsockname()[:2]
