@@ -1,4 +1,4 @@
-"""``xds feed …``: messages that were refused, for people to look at, correct and replay."""
+"""``xds feed …``: messages that were refused, here and by consumers, for people to look at, correct and replay."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ import typer
 
 from xds_cli.exits import exits
 
-feed = typer.Typer(help="HL7 v2 messages that were refused (AE): list, show, replay.", no_args_is_help=True)
+feed = typer.Typer(
+    help="HL7 v2 messages that were refused (AE), here or by consumers: list, show, replay.", no_args_is_help=True
+)
 
 _NUMBER = Annotated[int, typer.Argument(metavar="NUMBER", help="as dead shows it")]
 _CONFIG = Annotated[str | None, typer.Option(metavar="FILE", help="TOML file of the server (XDS_CONFIG)")]
@@ -84,3 +86,35 @@ def drop(
 
         with at_store(config, data, database) as actors:
             drop(actors.manager, number, reason)
+
+
+@feed.command()
+def outbox(
+    given_up: Annotated[bool, typer.Option("--given-up", help="those that the consumer refused")] = False,
+    limit: Annotated[int, typer.Option(metavar="N", help="at most so many, the oldest first")] = 100,
+    config: _CONFIG = None,
+    data: _DATA = None,
+    database: _DATABASE = None,
+    as_json: Annotated[bool, typer.Option("--json", help="a JSON object per line")] = False,
+) -> None:
+    """List what PIX consumers have not been told yet (ITI-10)."""
+    with exits("feed outbox"):
+        from xds_cli.feeding import at_store, outbox
+
+        with at_store(config, data, database) as actors:
+            outbox(actors.manager, given_up=given_up, limit=limit, as_json=as_json)
+
+
+@feed.command()
+def resend(
+    consumer: Annotated[str, typer.Argument(metavar="CONSUMER", help="its name in [[pix_consumer]]")],
+    config: _CONFIG = None,
+    data: _DATA = None,
+    database: _DATABASE = None,
+) -> None:
+    """Tell a consumer again what it refused."""
+    with exits("feed resend"):
+        from xds_cli.feeding import at_store
+
+        with at_store(config, data, database) as actors:
+            print(actors.manager.retry_notifications(consumer))

@@ -161,3 +161,15 @@ def _letter(manager: PatientIdentifierCrossReferenceManager, number: int) -> Dea
     if letter is None:
         raise WrongInput(f"there is no dead letter {number}")
     return letter
+
+
+# --------------------------------------------------------------------------- the outbox
+
+
+def outbox(manager: PatientIdentifierCrossReferenceManager, *, given_up: bool, limit: int, as_json: bool) -> None:
+    """List notifications."""
+    found = manager.notifications(given_up=given_up, limit=limit)
+    if as_json:
+        print_json({"number": n.number, "consumer": n.consumer, "attempts": n.attempts} for n in found)
+    else:
+        print_table(("number", "consumer", "attempts"), ((str(n.number), n.consumer, str(n.attempts)) for n in found))

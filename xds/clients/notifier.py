@@ -48,7 +48,7 @@ class UpdateNotifier:
     What is sent is true when it is sent, not when it was noted: changes that come quickly are told once. Of one person
     there is one message under way at a time, in order. AR, and no answer, is tried again, after 5 seconds and at last
     every 10 minutes, for as long as it takes. AE is given up, for the same content would be refused again; later
-    changes of that person, and of nobody else, then wait until ``retry``.
+    changes of that person, and of nobody else, then wait for ``retry_notifications`` of the manager.
 
     Several processes may deliver for the same consumer. One that is killed may have sent what is then sent again.
     """
@@ -82,10 +82,6 @@ class UpdateNotifier:
             store.transaction(partial(_settle, outcomes, int(self._parties.clock().timestamp())))
         codes = [code for _, code in outcomes]
         return Delivered(codes.count(AckCode.AA), codes.count(AckCode.AR), codes.count(AckCode.AE))
-
-    def retry(self) -> int:
-        """What was given up waits again; how many that were."""
-        return self._manager.store.transaction(partial(_retry, self._consumer.name))
 
     def _tell(self, notification: Notification) -> AckCode:
         identifiers = self._manager.store.read(partial(self._identifiers, notification))
@@ -135,10 +131,3 @@ def _settle(outcomes: Sequence[tuple[Notification, AckCode]], now: int, transact
             transaction.return_notification(notification.number, now + pause)
         else:
             transaction.give_up_notification(notification.number)
-
-
-def _retry(consumer: str, transaction: Transaction) -> int:
-    waiting = [n for n in transaction.notifications(dead=True, limit=1_000_000) if n.consumer == consumer]
-    for notification in waiting:
-        transaction.return_notification(notification.number, 0)
-    return len(waiting)
