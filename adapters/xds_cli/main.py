@@ -91,10 +91,11 @@ def demo(
         Path | None, typer.Option(metavar="DIR", help="keep the data here instead of a temporary folder")
     ] = None,
 ) -> None:
-    """Two hospitals exchange documents through a server that is killed in between."""
+    """Three hospitals share patients and documents through a server that is killed in between."""
     import signal
 
-    from xds_cli.demo import DemoFailed, run_demo
+    from xds_cli.demo import run_demo
+    from xds_cli.demo_stage import DemoFailed
 
     # an exception, so that the server goes with the demo
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
