@@ -103,7 +103,7 @@ class NaiveIdentities:
     # ------------------------------------------------------------------ what happens
 
     def name_all(self, names: Iterable[Name]) -> None:
-        self.order += [name for name in names if name not in self.order]
+        self.order += [name for name in dict.fromkeys(names) if name not in self.order]
 
     def announce(self, names: list[Name], said: str, source: str, time: int) -> list[Statement]:
         self.name_all(names)

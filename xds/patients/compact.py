@@ -122,7 +122,10 @@ def overlay(old: bytes, new: bytes, deleted: frozenset[str] = frozenset()) -> by
         return new
     known: dict[str, Any] = json.loads(old[1:].decode("utf-8", "surrogatepass"))
     if new:
-        known.update(json.loads(new[1:].decode("utf-8", "surrogatepass")))
+        said = json.loads(new[1:].decode("utf-8", "surrogatepass"))
+        if known.keys() <= said.keys():
+            return new
+        known.update(said)
     for name in deleted:
         known.pop(_LETTERS[name][0], None)
     ordered = {letter: known[letter] for letter in _BY_LETTER if letter in known}
