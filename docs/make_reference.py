@@ -9,7 +9,7 @@ import inspect
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import typer
 import typer.main
@@ -73,21 +73,26 @@ What comes in groups has a table of its own in the file, and stands nowhere else
 
 
 def commands() -> str:
-    group = typer.main.get_command(app)
     parts = [f"# Commands\n\n{NOTE}\n\nExit codes: 0 done, 1 refused by the peer, 2 wrong use or wrong input.\n"]
-    for name, command in group.commands.items():  # type: ignore[attr-defined]  # a typer app with commands is a group
-        parts.append(f"## `xds {name}`\n\n{inspect.cleandoc(command.help or '')}\n")
-        rows = []
-        for parameter in command.params:
-            if parameter.param_type_name == "argument":
-                rows.append((f"`{(parameter.metavar or parameter.name).upper()}`", parameter.help or ""))
-            else:
-                metavar = "" if parameter.is_flag else f" {parameter.metavar or 'TEXT'}"
-                flags = "/".join((parameter.opts[0], *parameter.secondary_opts[:1]))
-                rows.append((f"`{flags}{metavar}`", parameter.help or ""))
-        if rows:
-            parts.append(table(("option", "meaning"), rows) + "\n")
+    parts += _commands("xds", typer.main.get_command(app))
     return "\n".join(parts)
+
+
+def _commands(prefix: str, group: Any) -> Iterable[str]:
+    for name, command in group.commands.items():
+        yield f"## `{prefix} {name}`\n\n{inspect.cleandoc(command.help or '')}\n"
+        if hasattr(command, "commands"):
+            yield from _commands(f"{prefix} {name}", command)
+        elif rows := [_option(parameter) for parameter in command.params]:
+            yield table(("option", "meaning"), rows) + "\n"
+
+
+def _option(parameter: Any) -> tuple[str, str]:
+    if parameter.param_type_name == "argument":
+        return f"`{(parameter.metavar or parameter.name).upper()}`", parameter.help or ""
+    metavar = "" if parameter.is_flag else f" {parameter.metavar or 'TEXT'}"
+    flags = "/".join((parameter.opts[0], *parameter.secondary_opts[:1]))
+    return f"`{flags}{metavar}`", parameter.help or ""
 
 
 def transactions() -> str:
