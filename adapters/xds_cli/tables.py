@@ -172,9 +172,10 @@ TABLES: Final = (
         (
             Column(
                 "identifiers",
-                one_of("external", "assigned"),
+                one_of("external", "assigned", "translate"),
                 "external",
-                "those of the affinity domain: external: a feed brings them; assigned: one is made for each person",
+                "those of the affinity domain: external: a feed brings them; assigned: one is made for each person;"
+                " translate: likewise, and documents are submitted and asked for under any identifier of that person",
             ),
             Column(
                 "unknown_survivor",

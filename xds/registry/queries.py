@@ -38,10 +38,11 @@ class Scope:
     references: bool  # ObjectRef was asked for: fragments are not needed
     max_results: int
     unknown_patient: str  # "empty" or "error"
+    own: Callable[[str], str] = str  # the affinity domain's identifier of a patient
 
     def patients(self, identifier: str) -> tuple[PatientKey, ...]:
         """The keys to read for an identifier: its merge tree; none when it is unknown or was merged away (D12)."""
-        record = self.reader.patient(identifier)
+        record = self.reader.patient(self.own(identifier))
         if record is not None and record.active:
             return record.tree
         if self.unknown_patient == "error":
