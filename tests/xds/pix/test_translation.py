@@ -1,4 +1,4 @@
-"""Mode translate: whoever names a patient by a hospital's number means the affinity domain's identifier (DESIGN D13)."""
+"""Mode translate: a hospital's number of a patient means the affinity domain's identifier (DESIGN D13)."""
 
 from __future__ import annotations
 
