@@ -19,6 +19,7 @@ from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from xds.errors import RegistryError
 from xds.metadata.registry_object import RegistryObject, Submission
+from xds.patients.records import IdentityReader, IdentityWriter
 from xds.vocab.ebrim import ObjectKind, Status
 
 T = TypeVar("T")
@@ -118,8 +119,8 @@ class Criteria:
     reference_ids_like: tuple[tuple[str, ...], ...] = ()
 
 
-class Reader(Protocol):
-    """Consistent reads on one snapshot."""
+class Reader(IdentityReader, Protocol):
+    """Consistent reads on one snapshot: of registered objects, here, and of people's identities, in IdentityReader."""
 
     def patient(self, identifier: str) -> PatientRecord | None:
         """The record of a patient identifier in wire form, or None when it was never announced."""
@@ -162,8 +163,8 @@ class Reader(Protocol):
         """Key and content of every note of this kind that was not erased, oldest first (see ``write_journal``)."""
 
 
-class Transaction(Reader, Protocol):
-    """Reads and writes of one unit of work. It sees its own writes."""
+class Transaction(IdentityWriter, Reader, Protocol):
+    """Reads and writes of one unit of work. It sees its own writes. What is about identities is in IdentityWriter."""
 
     def lock_patient(self, identifier: str, *, create: bool = False) -> PatientRecord | None:
         """As ``patient``, and nobody else changes this patient's objects or merges it until this work is done.

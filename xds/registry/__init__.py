@@ -5,10 +5,10 @@ from __future__ import annotations
 from xds.registry.actor import (
     DEFAULT_ASSIGNING_AUTHORITY,
     AffinityDomain,
-    AppliedFeed,
     DocumentRegistry,
     QueryResult,
 )
+from xds.registry.patients import AppliedFeed
 
 __all__ = [
     "DEFAULT_ASSIGNING_AUTHORITY",

@@ -12,15 +12,15 @@ from typing import Final, Literal
 
 from xds.datatypes.time import utc_now
 from xds.datatypes.tolerances import Tolerances
-from xds.errors import UnsupportedMessage
 from xds.metadata.codes import CodeTable
 from xds.metadata.registry_object import Submission
 from xds.metadata.requests import AdhocQuery, ReturnType
 from xds.metadata.rules import Profile
 from xds.patients.feed import IdentityFeed
-from xds.ports import Clock, Reader, RegistryResponse, StoredObject, Transaction, UnitOfWork
+from xds.ports import Clock, Reader, RegistryResponse, StoredObject, UnitOfWork
 from xds.registry import queries
 from xds.registry.parameters import Arguments, read_arguments, stored_query
+from xds.registry.patients import FEED_EVENTS, AppliedFeed, plan_feed
 from xds.registry.submit import Plan, examine, make_plan
 
 #: Authority of the patient identifiers when nothing else is configured.
@@ -35,6 +35,8 @@ class AffinityDomain:
     ``patients``: "known" refuses submissions for a patient the feed did not announce, "any" makes the patient known.
     ``unknown_patient``: a query for a patient who is unknown, or was merged into another, finds nothing ("empty") or
     is refused with XDSUnknownPatientId ("error").
+    ``merges``: the registry obeys the merges of its feed by itself ("feed"), or a Patient Identifier Cross-reference
+    Manager on the same store does it in the same transaction ("manager").
     ``home_community_id`` (urn:oid:…) is put on every object of a query's answer when given.
     ``max_results`` objects at most are in one answer; a query that finds more is refused with XDSTooManyResults.
     """
@@ -42,6 +44,7 @@ class AffinityDomain:
     assigning_authority: str | None = DEFAULT_ASSIGNING_AUTHORITY
     patients: Literal["known", "any"] = "known"
     unknown_patient: Literal["empty", "error"] = "empty"
+    merges: Literal["feed", "manager"] = "feed"
     home_community_id: str | None = None
     max_results: int = 10_000
 
@@ -53,14 +56,6 @@ class QueryResult:
     objects: Sequence[StoredObject]
     references: bool
     home: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class AppliedFeed:
-    """What the registry did with an identity feed: the domain's identifiers in it, and which of them were new."""
-
-    identifiers: tuple[str, ...]
-    announced: tuple[str, ...]
 
 
 class DocumentRegistry:
@@ -138,14 +133,17 @@ class DocumentRegistry:
 
     # ITI-8
 
-    def apply_feed(self, feed: IdentityFeed) -> Future[AppliedFeed]:
-        """Patient Identity Feed (ITI TF-2, 3.8.4.1.3): the domain's identifiers become known.
+    #: What of a feed concerns a registry.
+    feed_events: Final = FEED_EVENTS
 
-        Identifiers of others are not its affair. The Future resolves when they are on disk. UnsupportedMessage for a
-        merge.
+    def apply_feed(self, feed: IdentityFeed) -> Future[AppliedFeed]:
+        """Patient Identity Feed, ITI-8: the domain's identifiers become known, or one ends in another.
+
+        Identifiers of others are not its affair (ITI TF-2, 3.8.4.1.4). The Future resolves when the effect is on disk.
+        FeedRejected, raised here or by the Future, is a merge that must not be (3.8.4.2.4): nothing has changed then.
         """
         work = self.plan_feed(feed)
-        if work.args[0]:
+        if any(work.args):
             return self.store.submit(work)
         done: Future[AppliedFeed] = Future()
         done.set_result(AppliedFeed((), ()))
@@ -153,18 +151,7 @@ class DocumentRegistry:
 
     def plan_feed(self, feed: IdentityFeed) -> partial[AppliedFeed]:
         """The picklable work of ``apply_feed``, for the store's writer."""
-        if feed.event.merges:
-            raise UnsupportedMessage("this registry does not merge patients")
-        authority = self.domain.assigning_authority
-        if authority is None:
-            identifiers = tuple(str(identifier) for identifier in feed.identifiers)
-        else:
-            identifiers = feed.of_domain(authority)
-        return partial(_announce, identifiers)
-
-
-def _announce(identifiers: tuple[str, ...], transaction: Transaction) -> AppliedFeed:
-    return AppliedFeed(identifiers, tuple([i for i in identifiers if transaction.announce(i)]))
+        return plan_feed(self.domain.assigning_authority, feed, merges=self.domain.merges == "feed")
 
 
 def _number(moment: datetime) -> int:

@@ -19,7 +19,7 @@ from typing import Final
 
 from xds.errors import RequestRejected
 from xds.metadata.registry_object import Submission
-from xds.patients.feed import IdentityFeed
+from xds.patients.feed import FeedRejected, IdentityFeed
 from xds.ports import Reader, Transaction, UnitOfWork
 from xds.registry.actor import DocumentRegistry
 
@@ -38,7 +38,7 @@ class Refused:
     """An item that the rules refused, by its number from 0, and every reason."""
 
     number: int
-    error: RequestRejected
+    error: RequestRejected | FeedRejected
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ def bulk_load(
         for at, item in enumerate(group, number):
             try:
                 works.append((at, _plan(registry, item)))
-            except RequestRejected as error:
+            except (RequestRejected, FeedRejected) as error:
                 refused.append(Refused(at, error))
         number += len(group)
         refused += _write(registry.store, name, works, number)
@@ -93,7 +93,7 @@ def _plan(registry: DocumentRegistry, item: Item) -> _Work:
 class _Stopped(Exception):
     """The work at ``index`` of a batch was refused, and the batch undone with it."""
 
-    def __init__(self, index: int, error: RequestRejected) -> None:
+    def __init__(self, index: int, error: RequestRejected | FeedRejected) -> None:
         super().__init__(index, error)
         self.index = index
         self.error = error
@@ -117,6 +117,6 @@ def _perform(name: str, works: Sequence[_Work], number: int, transaction: Transa
     for index, work in enumerate(works):
         try:
             work(transaction)
-        except RequestRejected as error:
+        except (RequestRejected, FeedRejected) as error:
             raise _Stopped(index, error) from None
     transaction.write_journal(LOADING, name, b"%d" % number)

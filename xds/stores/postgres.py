@@ -29,6 +29,7 @@ from xds.errors import StoreUnavailable
 from xds.ports import Clock, PatientRecord, PreparedObjects, Transaction
 from xds.stores import statements as sql
 from xds.stores.documents import DocumentFiles
+from xds.stores.identities import PostgresIdentityLocks
 from xds.stores.migrate import VERSION_QUERY, migrate
 from xds.stores.rows import Row
 from xds.stores.schema import HEAD
@@ -109,16 +110,18 @@ class PostgresSession:
         self._cursor.execute(statement.encoded, parameters)
 
 
-class PostgresTransaction(SqlTransaction):
+class PostgresTransaction(PostgresIdentityLocks, SqlTransaction):
     """``ports.Transaction`` among others: rows are locked, and few statements travel."""
 
     def lock_patient(self, identifier: str, *, create: bool = False) -> PatientRecord | None:
         locked = self._session.rows(self._statements.get(sql.patient_lock), (identifier,))
-        if not locked and create:
-            self.announce(identifier)  # waits for whoever is creating it
-            locked = self._session.rows(self._statements.get(sql.patient_lock), (identifier,))
         # a statement of its own: what was committed while the lock was waited for is seen by the next statement only
-        return self.patient(identifier) if locked else None
+        record = self.patient(identifier) if locked else None
+        if record is None and create:
+            self.announce(identifier)  # waits for whoever is creating it
+            self._session.rows(self._statements.get(sql.patient_lock), (identifier,))
+            record = self.patient(identifier)
+        return record
 
     def _write(self, tables: Sequence[TableRows]) -> None:
         """Every table in one statement."""

@@ -17,6 +17,7 @@ from xds.stores.find import (
     select_by_patterns,
     shape_of,
 )
+from xds.stores.identities import IdentityReads
 from xds.stores.rows import (
     newest_first,
     patient_of,
@@ -47,7 +48,7 @@ class Session(Protocol):
         """Run a statement that has no rows to fetch."""
 
 
-class SqlReader:
+class SqlReader(IdentityReads):
     """``ports.Reader``. ``locate`` gives the absolute path of a document file."""
 
     def __init__(self, session: Session, locate: Callable[[str], str]) -> None:
@@ -61,7 +62,7 @@ class SqlReader:
 
     def patient(self, identifier: str) -> PatientRecord | None:
         rows = self._session.rows(self._statements.get(sql.patient_read), (identifier,))
-        if not rows:
+        if not rows or rows[0][1] == PatientState.ABSENT:
             return None
         key, state = rows[0][0], rows[0][1]
         merged = [row[2] for row in rows if row[2] is not None]

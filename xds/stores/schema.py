@@ -12,6 +12,7 @@ The database itself is made by ``migrations``; a test holds both together. What 
   first 48 bits of a SHA-256 (``rows.digest``) instead of the text; author patterns are matched on the fragments; an
   object whose lid is its own entryUUID has an empty one; a URN of the Framework is one character (``TOKENS``).
 * **Codes** are ``code^^scheme``. Several values in one column are separated by U+001E, which XML cannot contain.
+* **Identities** are in ``identity_schema``.
 * **Fragments** stand last in their row, where SQLite reaches the columns before them without reading them.
 """
 
@@ -25,7 +26,7 @@ from sqlalchemy.dialects import postgresql
 
 from xds.vocab.ebrim import AssociationType, DocumentEntryType
 
-HEAD: Final = "0002"  # the newest migration; a database with one that is not known here is refused
+HEAD: Final = "0003"  # the newest migration; a database with one that is not known here is refused
 SEPARATOR: Final = "\x1e"
 
 metadata: Final = sa.MetaData()
@@ -36,6 +37,7 @@ class PatientState(IntEnum):
 
     ACTIVE = 1
     SUBSUMED = 2  # by a merge (ITI-8 A40): no new documents, ITI TF-2, 3.8.4.2.4
+    ABSENT = 3  # only a merge that was undone made it known: unknown to everybody who asks
 
 
 class CodeAttribute(IntEnum):

@@ -107,10 +107,15 @@ def patient_lock() -> sa.Select[Any]:
 
 
 def patient_insert(dialect: str) -> Any:
+    """Make an identifier known; no row comes back for one that is."""
     b, t = Binds(), schema.patient
     columns = ("identifier", "state", "created")
-    insert = _insert(dialect, t).values({c: b.like(t.c[c]) for c in columns})
-    return insert.on_conflict_do_nothing().returning(t.c.key)
+    insert = insert_into(dialect, t).values({c: b.like(t.c[c]) for c in columns})
+    absent = t.c.state == sa.literal_column(str(int(schema.PatientState.ABSENT)))
+    again = insert.on_conflict_do_update(
+        index_elements=[t.c.identifier], set_={"state": insert.excluded.state}, where=absent
+    )
+    return again.returning(t.c.key)
 
 
 def patient_identifiers(number: int) -> sa.Select[Any]:
@@ -147,12 +152,12 @@ def directory_claim(dialect: str, number: int) -> Any:
     """Claim identifiers; returns those that were free."""
     b, t = Binds(), schema.directory
     rows = [{c.name: b.like(c) for c in t.columns} for _ in range(number)]
-    return _insert(dialect, t).values(rows).on_conflict_do_nothing().returning(t.c.identifier)
+    return insert_into(dialect, t).values(rows).on_conflict_do_nothing().returning(t.c.identifier)
 
 
 def directory_share(dialect: str) -> Any:
     b, t = Binds(), schema.directory_more
-    return _insert(dialect, t).values({c.name: b.like(c) for c in t.columns}).on_conflict_do_nothing()
+    return insert_into(dialect, t).values({c.name: b.like(c) for c in t.columns}).on_conflict_do_nothing()
 
 
 # --------------------------------------------------------------------------- objects
@@ -185,14 +190,14 @@ def associations_read(side: str, references: bool, number: int, types: int) -> s
 
 def rows_insert(dialect: str, table: sa.Table, number: int) -> Any:
     b = Binds()
-    return _insert(dialect, table).values([{c.name: b.like(c) for c in table.columns} for _ in range(number)])
+    return insert_into(dialect, table).values([{c.name: b.like(c) for c in table.columns} for _ in range(number)])
 
 
 def rows_insert_all(dialect: str, shape: tuple[tuple[sa.Table, int], ...]) -> Any:
     """One statement that inserts into several tables (PostgreSQL only)."""
     b = Binds()
     inserts = [
-        _insert(dialect, table)
+        insert_into(dialect, table)
         .values([{c.name: b.like(c) for c in table.columns} for _ in range(number)])
         .returning(sa.literal_column("1"))
         .cte(f"i{index}")
@@ -254,7 +259,7 @@ def document_same() -> sa.Select[Any]:
 
 def document_insert(dialect: str) -> Any:
     b, t = Binds(), schema.document
-    insert = _insert(dialect, t).values({c.name: b.like(c) for c in t.columns})
+    insert = insert_into(dialect, t).values({c.name: b.like(c) for c in t.columns})
     return insert.on_conflict_do_nothing().returning(sa.literal_column("1"))
 
 
@@ -279,7 +284,7 @@ def journal_read() -> sa.Select[Any]:
 
 def journal_write(dialect: str) -> Any:
     b, t = Binds(), schema.journal
-    insert = _insert(dialect, t).values({name: b.like(t.c[name]) for name in ("kind", "key", "content")})
+    insert = insert_into(dialect, t).values({name: b.like(t.c[name]) for name in ("kind", "key", "content")})
     return insert.on_conflict_do_update(index_elements=[t.c.kind, t.c.key], set_={"content": insert.excluded.content})
 
 
@@ -318,7 +323,7 @@ class Statement:
     parameters: int
 
 
-def _insert(dialect: str, table: sa.Table) -> Any:
+def insert_into(dialect: str, table: sa.Table) -> Any:
     # the two Insert classes have on_conflict_do_nothing in common, but no base that names it
     return postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
 

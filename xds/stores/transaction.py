@@ -15,6 +15,7 @@ from xds.ports import Clock, PatientKey, PatientRecord, PreparedObjects, StagedD
 from xds.stores import schema
 from xds.stores import statements as sql
 from xds.stores.compression import packed_content
+from xds.stores.identities import IdentityWrites
 from xds.stores.reader import Session, SqlReader
 from xds.stores.rows import IdClaim, PreparedRows, Row, pack, prepare_objects, uuid_bytes
 from xds.stores.schema import ContentFormat, PatientState
@@ -34,7 +35,7 @@ def next_update_time(now: int, previous: int | None) -> int:
     return int(moment.strftime(_TIME_FORMAT))
 
 
-class SqlTransaction(SqlReader):
+class SqlTransaction(IdentityWrites, SqlReader):
     """``ports.Transaction`` on SQLite, where the one writer excludes everybody else."""
 
     def __init__(self, session: Session, locate: Callable[[str], str], clock: Clock) -> None:

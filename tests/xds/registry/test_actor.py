@@ -4,7 +4,7 @@ import pytest
 
 from tests.xds.registry.build import AUTHORITY, entry, submission
 from xds.datatypes.hl7 import CX
-from xds.errors import StoreUnavailable, UnsupportedMessage
+from xds.errors import StoreUnavailable
 from xds.patients.feed import IdentityFeed
 from xds.ports import StoreRegistrar, UnitOfWork
 from xds.registry import AffinityDomain, AppliedFeed, DocumentRegistry
@@ -45,11 +45,6 @@ def test_a_feed_of_another_domain_is_no_error(registry: DocumentRegistry) -> Non
 def test_a_domain_without_authority_takes_every_identifier(store: UnitOfWork) -> None:
     registry = DocumentRegistry(store, domain=AffinityDomain(assigning_authority=None))
     assert registry.apply_feed(feed(LOCAL, NEW)).result().announced == (LOCAL, NEW)
-
-
-def test_a_merge_is_refused_rather_than_ignored(registry: DocumentRegistry) -> None:
-    with pytest.raises(UnsupportedMessage):
-        registry.apply_feed(feed(NEW, event=FeedEvent.MERGE, prior=LOCAL))
 
 
 def test_a_registry_can_work_in_its_repositorys_transaction(registry: DocumentRegistry) -> None:

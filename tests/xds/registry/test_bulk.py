@@ -3,11 +3,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import islice
 
-import pytest
-
 from tests.benchmarks.region import Region
 from tests.xds.registry.build import PATIENT, entry, query, submission, submission_set
-from xds.errors import UnsupportedMessage
 from xds.patients.feed import IdentityFeed
 from xds.registry import DocumentRegistry
 from xds.registry.bulk import Item, bulk_load, loaded
@@ -85,9 +82,13 @@ def test_a_load_of_nothing_but_refused_items_counts_them(registry: DocumentRegis
     assert list(bulk_load(registry, lambda start: given[start:], name="x")) == []
 
 
-def test_a_merge_is_no_announcement(registry: DocumentRegistry) -> None:
+def test_a_merge_is_made_and_one_that_must_not_be_is_left_out(registry: DocumentRegistry) -> None:
     (district,) = SMALL.districts
     one, other = islice(district.announcements(), 2)
     merge = IdentityFeed(event=FeedEvent.MERGE, identifiers=one.identifiers, prior_identifiers=other.identifiers)
-    with pytest.raises(UnsupportedMessage, match="does not merge"):
-        list(bulk_load(registry, lambda start: [merge], name="x"))
+    (step,) = bulk_load(registry, lambda start: [merge, one, other, merge], name="x")
+    assert [refused.number for refused in step.refused] == [0]
+    [survivor] = [str(identifier) for identifier in one.identifiers]
+    patient = registry.store.read(lambda reader: reader.patient(survivor))
+    assert patient is not None
+    assert len(patient.tree) == 2

@@ -174,14 +174,6 @@ def test_a_feed_whose_work_was_cancelled_fails() -> None:
     assert isinstance(whole.exception(0), CancelledError)
 
 
-def test_a_merge_is_refused_rather_than_acknowledged_without_effect() -> None:
-    receiver = Receiver()
-    with pytest.raises(Hl7Rejected) as refused:
-        perform([receiver], example(FeedEvent.MERGE))
-    assert str(refused.value) == "201 Unsupported event code at MSH^1^9^1^2"
-    assert receiver.feeds == []
-
-
 def test_every_event_of_a_feed_is_answered_by_one_transaction() -> None:
     feeds = [row.binding.triggers for row in HL7V2_TRANSACTIONS if row.binding.message_type == "ADT"]
     assert set().union(*feeds) == set(FeedEvent)

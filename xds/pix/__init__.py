@@ -1,0 +1,15 @@
+"""The Patient Identifier Cross-reference Manager (ITI TF-1, 5)."""
+
+from xds.pix.feed import AppliedFeed
+from xds.pix.history import HistoryEntry, NotUndoable
+from xds.pix.manager import PatientIdentifierCrossReferenceManager
+from xds.pix.policy import Consumer, Policy
+
+__all__ = [
+    "AppliedFeed",
+    "Consumer",
+    "HistoryEntry",
+    "NotUndoable",
+    "PatientIdentifierCrossReferenceManager",
+    "Policy",
+]
