@@ -133,7 +133,7 @@ ODD_CASES: Final = (
     Case(
         "a merge in which MRG-1 or PID-3 has ended in a third one",
         "none",
-        "AE 205",
+        "AE 204",
         "ITI TF-2, 3.8.4.2.4",
         "test_what_has_ended_in_another_ends_in_nobody_else",
     ),
@@ -189,7 +189,7 @@ ODD_CASES: Final = (
     Case(
         "A24 with an identifier that has ended in another",
         "none",
-        "AE 205",
+        "AE 204",
         "not said",
         "test_a_link_of_somebody_who_has_ended_is_refused",
     ),
