@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from xds.clients.documents import DocumentConsumer, DocumentSource
+    from xds.clients.patients import Parties, PatientIdentitySource, PdqConsumer, PixConsumer
     from xds.datatypes.hl7 import CX
     from xds.errors import (
         MalformedMessage,
@@ -57,8 +58,12 @@ _HOMES: Final = {
     "Folder": "xds.metadata.folder",
     "MalformedMessage": "xds.errors",
     "MessageTooLarge": "xds.errors",
+    "Parties": "xds.clients.patients",
+    "PatientIdentitySource": "xds.clients.patients",
+    "PdqConsumer": "xds.clients.patients",
     "PeerRejected": "xds.errors",
     "PeerUnreachable": "xds.errors",
+    "PixConsumer": "xds.clients.patients",
     "RegistryError": "xds.errors",
     "RequestRejected": "xds.errors",
     "StoreUnavailable": "xds.errors",
@@ -86,8 +91,12 @@ __all__ = [
     "Folder",
     "MalformedMessage",
     "MessageTooLarge",
+    "Parties",
+    "PatientIdentitySource",
+    "PdqConsumer",
     "PeerRejected",
     "PeerUnreachable",
+    "PixConsumer",
     "RegistryError",
     "RequestRejected",
     "StoreUnavailable",

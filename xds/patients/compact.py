@@ -113,6 +113,20 @@ def _unpack(kind: type[Any], parts: list[Any]) -> Any:
     return kind(*[tuple(p) if isinstance(p, list) else p for p in parts])
 
 
+def indexed(data: bytes) -> tuple[Any, ...]:
+    """What ``xds.patients.terms`` looks at, as it lies in the store: equal for demographics with the same terms."""
+    if not data:
+        return ()
+    known = json.loads(data[1:].decode("utf-8", "surrogatepass"))
+    return tuple(map(known.get, _INDEXED))
+
+
+_INDEXED: Final = tuple(
+    _LETTERS[name][0]
+    for name in ("names", "aliases", "mothers_maiden_names", "birth_time", "home_phones", "account_number")
+)
+
+
 def overlay(old: bytes, new: bytes, deleted: frozenset[str] = frozenset()) -> bytes:
     """What is known after a message that says ``new``: what it leaves out stays, what it sent as null goes.
 

@@ -187,7 +187,7 @@ def _update(work: FeedWork, identity: Identity, transaction: Transaction, applie
             transaction.stamp_identity(identity.key, stamps)
         return False
     applied.updated += 1
-    if not same:
+    if quoted != identity.quoted or compact.indexed(demographics) != compact.indexed(identity.demographics):
         had = terms_of(compact.decode(identity.demographics), identity.quoted.split())
         as_sent = demographics == work.demographics and quoted == " ".join(work.quoted)
         has = work.terms if as_sent else terms_of(compact.decode(demographics), quoted.split())
