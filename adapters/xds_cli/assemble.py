@@ -14,7 +14,7 @@ from xds.datatypes.prometheus import counter
 from xds.datatypes.tolerances import ACCEPTED
 from xds.errors import StoreUnavailable
 from xds.metadata.codes import CodeTable
-from xds.patients.domains import Domains, Mode
+from xds.patients.domains import Domains
 from xds.pdq import PatientDemographicsSupplier
 from xds.pix import PatientIdentifierCrossReferenceManager, Policy
 from xds.ports import Reader, Transaction
@@ -64,7 +64,6 @@ class Parts:
     feed: Endpoint
     delivery: HttpReplyDelivery | None
     remote: Remote | None = None
-    manager: PatientIdentifierCrossReferenceManager | None = None
     notifying: Sequence[Notifying] = ()
 
     def close(self) -> None:
@@ -88,9 +87,9 @@ def open_parts(settings: Settings, *, writer: bool = True) -> Parts:
     store = _open(settings, writer=writer, shared=True)
     if settings.register_at is not None:
         return _in_front_of(settings.register_at, settings, store)
+    registry = _registry(settings, store, codes)
     domains = _domains(settings)
     manager = PatientIdentifierCrossReferenceManager(store, domains=domains, policy=_policy(settings, domains))
-    registry = _registry(settings, store, codes, manager)
     supplier = PatientDemographicsSupplier(store, domains=domains)
     repository = DocumentRepository(store, registry, unique_id=settings.repository_unique_id)
     actors: dict[Actor, object] = {Actor.DOCUMENT_REGISTRY: registry, Actor.DOCUMENT_REPOSITORY: repository}
@@ -116,7 +115,6 @@ def open_parts(settings: Settings, *, writer: bool = True) -> Parts:
         _app(settings, actors, store, delivery, feed, [tolerances]),
         feed,
         delivery,
-        manager=manager,
         notifying=[Notifying(manager, peer) for peer in tabled.pix_consumers(settings.tables, domains)],
     )
 
@@ -139,25 +137,22 @@ def open_identities(settings: Settings) -> Iterator[IdentityParts]:
     try:
         domains = _domains(settings)
         manager = PatientIdentifierCrossReferenceManager(store, domains=domains, policy=_policy(settings, domains))
-        registry = _registry(settings, store, None, manager)
+        registry = _registry(settings, store, None)
         yield IdentityParts(manager, Endpoint([manager, registry], feeds=tabled.feeds(settings.tables)))
     finally:
         store.close()
 
 
-def _registry(
-    settings: Settings, store: SqlStore, codes: CodeTable | None, manager: PatientIdentifierCrossReferenceManager
-) -> DocumentRegistry:
-    translating = manager.domains.mode is Mode.TRANSLATE
+def _registry(settings: Settings, store: SqlStore, codes: CodeTable | None) -> DocumentRegistry:
     return DocumentRegistry(
         store,
-        translator=manager.affinity_identifier if translating else None,
         domain=AffinityDomain(
             assigning_authority=settings.domain,
             patients="any" if settings.patients == "any" else "known",
             home_community_id=settings.home_community_id,
             max_results=settings.max_results,
             merges="manager",
+            translate=tables.only(settings.tables, "pix")["translate"],
         ),
         codes=codes,
     )

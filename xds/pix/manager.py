@@ -176,10 +176,6 @@ class PatientIdentifierCrossReferenceManager:
         """
         return self.store.read(partial(crossref.find_identifiers, self.domains, query))
 
-    def affinity_identifier(self, identifier: str, reader: Reader) -> str | None:
-        """The affinity domain's identifier of somebody named otherwise: ``translator`` of the registry (DESIGN D13)."""
-        return crossref.affinity_identifier(self.domains, identifier, reader)
-
     # ----------------------------------------------------------------- people decide
 
     def merge(self, subsumed: CX, survivor: CX, *, by: str, reason: str = "") -> int:
