@@ -36,6 +36,14 @@ _REUSED: Final = "control id used again"
 _OLDER: Final = "older demographics"
 _RETIRED: Final = "identifier that has ended"
 _AHEAD: Final = "time in the future"
+#: What is counted in ``tolerated``.
+UNUSUAL: Final = {
+    _REPEATED: "the same message came before: nothing is done",
+    _REUSED: "another message had the same control id: both are applied",
+    _OLDER: "the source said something newer before: its demographics stay",
+    _RETIRED: "the identifier has ended in another: what is said of it is kept unseen",
+    _AHEAD: "a time that lies far in the future orders nothing",
+}
 
 
 class PatientIdentifierCrossReferenceManager:
