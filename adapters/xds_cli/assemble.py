@@ -91,6 +91,7 @@ def open_parts(settings: Settings, *, writer: bool = True) -> Parts:
             home_community_id=settings.home_community_id,
             max_results=settings.max_results,
             merges="manager",
+            translate=tables.only(settings.tables, "pix")["translate"],
         ),
         codes=codes,
     )

@@ -166,6 +166,12 @@ TABLES: Final = (
                 "those of the affinity domain: external: a feed brings them; assigned: one is made for each person",
             ),
             Column(
+                "translate",
+                _flag,
+                "false",
+                "submissions under another domain's identifier are put under the person's of the affinity domain",
+            ),
+            Column(
                 "unknown_survivor",
                 one_of("create", "refuse"),
                 "create",
