@@ -1,6 +1,7 @@
 """Registry and manager against the naive models of ``tests/model`` over thousands of random sequences.
 
-    python -m tests.evidence.model [--subject registry|identities] [--sequences 2500] [--postgresql 300] [--seed 1] [--folder DIR]
+    python -m tests.evidence.model [--subject registry|identities] [--sequences 2500] [--postgresql 300] [--seed 1]
+                                   [--folder DIR]
 
 Sequences run in batches. The folder keeps, for each commit and database, what was agreed on: a run that was stopped
 goes on with the batch it was in.
@@ -47,8 +48,8 @@ SUBJECTS = {
         "Manager and registry against a naive model of identities",
         "tests/model/test_identities.py",
         ("steps", "refused", "undone"),
-        "A step is a feed, a decision, an undo or a submission. After each one everything that can be asked about every\n"
-        "identifier is compared: its cross-references, its documents, what was last said of it.\n",
+        "A step is a feed, a decision, an undo or a submission. After each one everything that can be asked about\n"
+        "every identifier is compared: its cross-references, its documents, what was last said of it.\n",
     ),
 }
 
@@ -117,7 +118,8 @@ def main() -> int:
         totals[database] = Counter({"sequences": len(rows)})
         for row in rows.values():
             totals[database].update({name: row[name] for name in subject.counts})
-    command = f"--subject {options.subject} --sequences {options.sequences} --postgresql {options.postgresql} --seed {options.seed}"
+    number = f"--sequences {options.sequences} --postgresql {options.postgresql} --seed {options.seed}"
+    command = f"--subject {options.subject} {number}"
     lines = [
         f"| {name} | {totals['sqlite'][name]} | {totals['postgresql'][name]} |\n"
         for name in ("sequences", *subject.counts)
