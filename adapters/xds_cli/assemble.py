@@ -16,8 +16,8 @@ from xds.errors import StoreUnavailable
 from xds.metadata.codes import CodeTable
 from xds.patients.domains import Domains
 from xds.pdq import PatientDemographicsSupplier
-from xds.pix import PatientIdentifierCrossReferenceManager, Policy
-from xds.ports import Reader, Transaction
+from xds.pix import Outbox, PatientIdentifierCrossReferenceManager, Policy
+from xds.ports import Reader
 from xds.registry.actor import AffinityDomain, DocumentRegistry
 from xds.repository.actor import DocumentRepository
 from xds.stores import open_store
@@ -108,14 +108,15 @@ def open_parts(settings: Settings, *, writer: bool = True) -> Parts:
         transactions=_hl7v2_transactions(settings, repository),
         bury=manager.bury,
     )
+    outbox = Outbox(store, domains=domains)
     if writer:
-        store.transaction(_release)
+        outbox.recover()
     return Parts(
         store,
         _app(settings, actors, store, delivery, feed, [tolerances]),
         feed,
         delivery,
-        notifying=[Notifying(manager, peer) for peer in tabled.pix_consumers(settings.tables, domains)],
+        notifying=[Notifying(outbox, peer) for peer in tabled.pix_consumers(settings.tables, domains)],
     )
 
 
@@ -124,6 +125,7 @@ class IdentityParts:
     """What a command works with that looks after patient identities."""
 
     manager: PatientIdentifierCrossReferenceManager
+    outbox: Outbox
     endpoint: Endpoint
 
 
@@ -138,7 +140,8 @@ def open_identities(settings: Settings) -> Iterator[IdentityParts]:
         domains = _domains(settings)
         manager = PatientIdentifierCrossReferenceManager(store, domains=domains, policy=_policy(settings, domains))
         registry = _registry(settings, store, None)
-        yield IdentityParts(manager, Endpoint([manager, registry], feeds=tabled.feeds(settings.tables)))
+        outbox = Outbox(store, domains=domains)
+        yield IdentityParts(manager, outbox, Endpoint([manager, registry], feeds=tabled.feeds(settings.tables)))
     finally:
         store.close()
 
@@ -156,11 +159,6 @@ def _registry(settings: Settings, store: SqlStore, codes: CodeTable | None) -> D
         ),
         codes=codes,
     )
-
-
-def _release(transaction: Transaction) -> None:
-    """What a server that was killed had begun to tell is told again."""
-    transaction.release_notifications()
 
 
 def _domains(settings: Settings) -> Domains:
@@ -255,7 +253,7 @@ def _codes(settings: Settings) -> CodeTable | None:
 def open_writer(settings: Settings) -> SqlStore:
     """The store of the process that writes for others; raises StartError."""
     store = _open(settings, writer=True, shared=True)
-    store.transaction(_release)
+    Outbox(store, domains=_domains(settings)).recover()
     return store
 
 
