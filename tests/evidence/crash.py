@@ -31,20 +31,35 @@ import random
 import signal
 import tempfile
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from tests.evidence.load import PATIENTS, Round, check, check_store, clients, serves_again
 from tests.evidence.server import Server, commit, machine, tree, wait_until_gone
 
 WHOM = ("server", "writer", "worker", "all")
 WORKERS_END = 45.0  # seconds: what is in flight has 30
+Result = dict[str, Any]
 
 
-def one_round(number: int, data: Path, threads: int, r: random.Random) -> dict[str, int | float | str]:
+@dataclass(frozen=True)
+class Place:
+    """The data folder of all rounds, and the URL of the database when that is not in it."""
+
+    data: Path
+    database: str | None = None
+
+    def start(self, *options: str) -> Server:
+        return Server.start(self.data, *(("--database", self.database) if self.database else ()), *options)
+
+
+def one_round(number: int, place: Place, threads: int, r: random.Random) -> Result:
     whom = WHOM[number % len(WHOM)]
     options = () if whom == "server" else ("--workers", "2")
-    server = Server.start(data, *options)
+    server = place.start(*options)
     if number == 0:
         server.announce(range(PATIENTS))
     state, prefix = Round(), f"1.2.826.{number + 1}"
@@ -55,11 +70,11 @@ def one_round(number: int, data: Path, threads: int, r: random.Random) -> dict[s
         kill(server, whom, everyone, r)
         if whom == "worker":
             time.sleep(0.3)
-    result: dict[str, int | float | str] = {"whom": whom}
+    result: Result = {"whom": whom}
     if whom == "worker":
         result["again_s"] = round(serves_again(server, state, prefix, number, within=10), 2)
         server.stop()
-    again = Server.start(data, *options)
+    again = place.start(*options)
     try:
         result |= check(again, state)
         result["restart_s"] = round(again.seconds_to_ready, 2)
@@ -67,7 +82,7 @@ def one_round(number: int, data: Path, threads: int, r: random.Random) -> dict[s
         again.stop()
     wait_until_gone(everyone, timeout=WORKERS_END)
     assert not state.improper, state.improper[:5]
-    result["entries"] = check_store(data, state.announced)
+    result["entries"] = check_store(place.data, state.announced, place.database)
     return result
 
 
@@ -84,32 +99,44 @@ def kill(server: Server, whom: str, everyone: list[int], r: random.Random) -> No
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
+    options = arguments(__doc__, "xds-crash-")
+    place = Place(options.folder / "data")
+    rows = run(options, lambda number: one_round(number, place, options.threads, random.Random(number)))
+    publish(report(rows), options)
+
+
+def arguments(doc: str | None, prefix: str) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(doc or "").split("\n", maxsplit=1)[0])
     parser.add_argument("--rounds", type=int, default=100)
     parser.add_argument("--threads", type=int, default=6)
     parser.add_argument("--folder", type=Path)
     parser.add_argument("--report", type=Path, help="write the summary as Markdown")
     options = parser.parse_args()
-    folder: Path = options.folder or Path(tempfile.mkdtemp(prefix="xds-crash-"))
-    folder.mkdir(parents=True, exist_ok=True)
-    journal = folder / "rounds.jsonl"
+    options.folder = options.folder or Path(tempfile.mkdtemp(prefix=prefix))
+    options.folder.mkdir(parents=True, exist_ok=True)
+    return options
+
+
+def run(options: argparse.Namespace, one: Callable[[int], Result]) -> list[Result]:
+    """The rounds that the journal in the folder does not have yet; all of them."""
+    journal = options.folder / "rounds.jsonl"
     done = journal.read_text().splitlines() if journal.exists() else []
-    data = folder / "data"
     for number in range(len(done), options.rounds):
-        result = one_round(number, data, options.threads, random.Random(number))
-        line = json.dumps({"round": number, **result})
+        line = json.dumps({"round": number, **one(number)})
         with journal.open("a") as file:
             file.write(line + "\n")
         done.append(line)
         print(line, flush=True)
-    rows = [json.loads(line) for line in done]
-    text = report(rows)
+    return [json.loads(line) for line in done]
+
+
+def publish(text: str, options: argparse.Namespace) -> None:
     print(text)
     if options.report:
         options.report.write_text(text)
 
 
-def report(rows: list[dict[str, float]]) -> str:
+def report(rows: list[Result]) -> str:
     total = {key: sum(row[key] for row in rows) for key in ("sent", "acknowledged", "there without acknowledgement")}
     killed = ", ".join(f"{whom} {sum(row.get('whom', 'server') == whom for row in rows)}" for whom in WHOM)
     return (

@@ -4,7 +4,10 @@ A piece of work is one transaction, READ COMMITTED, with the patient's row locke
 and a merge of it, go one after the other; different patients meet only in the directory, where identifiers are claimed
 in sorted order. Serialization failures and deadlocks run the work again. A connection lost before COMMIT changed
 nothing, so the work runs again on a new one; lost at COMMIT the outcome is in doubt, and the transaction's id tells it
-(``pg_xact_status``).
+(see ``fate``).
+
+A server that says nothing for some seconds is taken for lost like one that is gone. Work is held back, for a short
+restart, but nobody waits for long; reads are refused at once.
 
 Errors of psycopg name values in their detail ("Key (identifier)=(…) already exists"): only SQLSTATE leaves this module.
 """
@@ -18,11 +21,15 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
+from dataclasses import dataclass
+from enum import Enum, auto
 from functools import partial
 from typing import Any, Final, TypeVar
 
 import psycopg
 from psycopg import errors, pq
+from psycopg.abc import RV, PQGen
+from psycopg.conninfo import conninfo_to_dict
 from sqlalchemy.engine import URL
 
 from xds.errors import StoreUnavailable
@@ -42,7 +49,11 @@ T = TypeVar("T")
 WRITERS: Final = 8
 READERS: Final = 16
 _RETRIES: Final = 10
-_PATIENCE: Final = 30.0  # seconds: for a free reading connection, and for the outcome of a COMMIT in doubt
+# seconds; whoever asked has an answer before most clients give up
+_PATIENCE: Final = 8.0  # of work for the database to come back, of a statement for an answer, of a read for its turn
+_LEAST: Final = 2.0  # for a statement of work that has waited for long already
+_CONNECT: Final = 3  # for a connection to be made, when the URL does not say connect_timeout
+_OUTCOME: Final = 3.0  # for the fate of a COMMIT that got no answer
 _ROWS: Final = 16  # rows of one table in the combined INSERT
 _CONFLICTS: Final = (errors.SerializationFailure, errors.DeadlockDetected)
 
@@ -67,9 +78,45 @@ def open_postgres(
     )
 
 
-def connect(conninfo: str) -> psycopg.Connection[Any]:
+class Silence(psycopg.OperationalError):
+    """The server took a statement and says nothing: it stands still, or the network swallows what it says."""
+
+
+class PatientConnection(psycopg.Connection[Any]):
+    """A connection that waits for ``patience`` seconds for the answer to a statement, then closes itself."""
+
+    patience = _PATIENCE
+
+    def wait(self, gen: PQGen[RV], *args: Any, **kwargs: Any) -> RV:  # Any: what it takes differs between versions
+        try:
+            return super().wait(_until(time.monotonic() + self.patience, gen), *args, **kwargs)
+        except Silence:
+            self.close()
+            raise
+
+
+def _until(end: float, gen: PQGen[RV]) -> PQGen[RV]:
+    """``gen``, which is woken several times a second, until it is done or the time is over."""
+    try:
+        wanted = next(gen)
+        while True:
+            ready = yield wanted
+            if not ready and time.monotonic() > end:
+                raise Silence("no answer in time")
+            wanted = gen.send(ready)
+    except StopIteration as done:
+        result: RV = done.value
+        return result
+
+
+def connect(conninfo: str) -> PatientConnection:
     """A connection in the house's settings; transactions are begun and ended by hand."""
-    connection = psycopg.connect(conninfo, autocommit=True, application_name="ihe-xds")
+    settings: dict[str, Any] = {
+        "connect_timeout": _CONNECT,
+        "application_name": "ihe-xds",
+        **conninfo_to_dict(conninfo),
+    }
+    connection = PatientConnection.connect(**settings, autocommit=True)
     connection.cursor_factory = psycopg.RawCursor  # statements come with PostgreSQL's own parameters
     connection.prepare_threshold = 2
     connection.prepared_max = 500
@@ -142,6 +189,8 @@ class PostgresReaders:
         self._statements = statements
         self._free: deque[psycopg.Connection[Any]] = deque()
         self._places = threading.BoundedSemaphore(limit)
+        self._silent = False  # the server said nothing to the last one who asked
+        self._alone = threading.Lock()
         self._closed = False
 
     @contextlib.contextmanager
@@ -156,6 +205,7 @@ class PostgresReaders:
             try:
                 yield PostgresSession(connection, self._statements)
             except psycopg.Error as error:
+                self._note(error)
                 raise unavailable(error) from None
             finally:
                 self._give_back(connection)
@@ -163,6 +213,23 @@ class PostgresReaders:
             self._places.release()
 
     def _begun(self) -> psycopg.Connection[Any]:
+        """A connection inside a new snapshot."""
+        if not self._silent:
+            return self._opened()
+        if not self._alone.acquire(blocking=False):  # others would only wait with the one who tries
+            raise StoreUnavailable("the database does not answer")
+        try:
+            connection = self._opened()
+            self._silent = False
+            return connection
+        finally:
+            self._alone.release()
+
+    def _note(self, error: psycopg.Error) -> None:
+        if isinstance(error, Silence | errors.ConnectionTimeout):
+            self._silent = True
+
+    def _opened(self) -> psycopg.Connection[Any]:
         """A connection inside a new snapshot. One that died while it lay idle is replaced."""
         try:
             with contextlib.suppress(IndexError):
@@ -170,6 +237,8 @@ class PostgresReaders:
                     connection = self._free.pop()
                     try:
                         connection.execute(_SNAPSHOT)
+                    except Silence:
+                        raise
                     except psycopg.OperationalError:
                         connection.close()
                     else:
@@ -177,6 +246,7 @@ class PostgresReaders:
             connection = connect(self._conninfo)
             connection.execute(_SNAPSHOT)
         except psycopg.Error as error:
+            self._note(error)
             raise unavailable(error) from None
         return connection
 
@@ -204,7 +274,7 @@ class PostgresReaders:
 class PostgresWriter:
     """Threads that take work from one queue, each with a connection of its own."""
 
-    in_order = False
+    in_order = True  # as soon as it is settled
 
     def __init__(
         self,
@@ -217,20 +287,21 @@ class PostgresWriter:
         queue_size: int = QUEUE_SIZE,
     ) -> None:
         self._queue = JobQueue(queue_size)
+        self._workers = [_Worker(conninfo, statements, files, clock) for _ in range(threads)]
         self._threads = [
-            threading.Thread(
-                target=_Worker(conninfo, statements, files, clock).work,
-                args=(self._queue,),
-                daemon=True,
-                name=f"xds-writer-{n}",
-            )
-            for n in range(threads)
+            threading.Thread(target=worker.work, args=(self._queue,), daemon=True, name=f"xds-writer-{n}")
+            for n, worker in enumerate(self._workers)
         ]
         for thread in self._threads:
             thread.start()
 
     def submit(self, work: Callable[[Transaction], T], prepared: PreparedObjects | None = None) -> Future[T]:
         return self._queue.put(work, prepared)
+
+    @property
+    def settled(self) -> bool:
+        """No COMMIT without an answer may be carried out yet."""
+        return not any(worker.doubts for worker in self._workers)
 
     def close(self) -> None:
         """Finish what is queued, close the connections."""
@@ -239,8 +310,51 @@ class PostgresWriter:
                 thread.join()
 
 
+class Fate(Enum):
+    """What became of a transaction whose COMMIT got no answer."""
+
+    COMMITTED = auto()
+    NOTHING = auto()
+    OPEN = auto()
+    UNKNOWN = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A transaction's id, and the life of the server that gave it: it begins anew when the server crashes."""
+
+    id: str
+    life: str
+
+
+_LIFE: Final = b"SELECT stats_reset::text FROM pg_stat_bgwriter"  # a crash discards the statistics
+_STATUS: Final = b"SELECT pg_xact_status($1::xid8)"
+
+
+def fate(begun: Begun, connection: psycopg.Connection[Any], life: str) -> Fate:
+    """Ask on a new connection, to a server whose life is ``life`` now.
+
+    Ids are not durable by themselves: a server that crashed before anything of a transaction was written gives its id
+    to another one. So after a crash the id tells that nothing happened, but not that it was this transaction which did.
+    """
+    try:
+        row = connection.execute(_STATUS, (begun.id,)).fetchone()
+    except errors.InvalidParameterValue:  # "in the future"
+        return Fate.NOTHING
+    status, same = row[0] if row else None, life == begun.life
+    if status == "aborted":
+        return Fate.NOTHING
+    if status == "in progress":
+        return Fate.OPEN if same else Fate.NOTHING
+    return Fate.COMMITTED if status == "committed" and same else Fate.UNKNOWN
+
+
 class _Lost(Exception):
     """The connection was lost before COMMIT: nothing happened."""
+
+
+class _NotBegun(_Lost):
+    """There was none to begin with."""
 
 
 class _Worker:
@@ -251,7 +365,9 @@ class _Worker:
         self._statements = statements
         self._files = files
         self._begin = partial(PostgresTransaction, locate=files.locate, clock=clock)
-        self._connection: psycopg.Connection[Any] | None = None
+        self._connection: PatientConnection | None = None
+        self._life = ""  # of the server, when it was connected to
+        self.doubts: list[Begun] = []  # COMMITs that the server may carry out yet
 
     def work(self, queue: JobQueue) -> None:
         while (job := queue.get()) is not None:
@@ -271,30 +387,38 @@ class _Worker:
             Outcome(job, error=error).tell()
         else:
             Outcome(job, value).tell()
+            self._look_up_doubts()
         if superfluous:
             with contextlib.suppress(psycopg.Error, OSError):  # the sweep finds what stays
                 remove_unreferenced(self._files, PostgresSession(self._open(), self._statements), superfluous)
 
     def _run(self, job: Job, superfluous: list[str]) -> Any:
         """Run the work until it is committed or refused."""
-        for attempt in range(_RETRIES):
+        end = job.submitted + _PATIENCE
+        attempt = 0
+        while attempt < _RETRIES:
             try:
-                return self._attempt(job, superfluous)
+                return self._attempt(job, superfluous, max(_LEAST, end - time.monotonic()))
             except _CONFLICTS:
+                attempt += 1
                 time.sleep(random.uniform(0, 0.002 * 2**attempt))  # noqa: S311 - who meets again should not
-            except _Lost:
+            except _Lost as lost:
                 self._drop()
-                time.sleep(random.uniform(0, 0.05 * 2**attempt))  # noqa: S311
+                attempt += not isinstance(lost, _NotBegun)
+                if time.monotonic() > end:
+                    raise StoreUnavailable("the database cannot be reached") from None
+                time.sleep(random.uniform(0.05, 0.25))  # noqa: S311
         raise StoreUnavailable("the database does not let this work through: it was tried again and again")
 
-    def _attempt(self, job: Job, superfluous: list[str]) -> Any:
+    def _attempt(self, job: Job, superfluous: list[str], patience: float) -> Any:
         try:
             connection = self._open()
+            connection.patience = patience
             cursor = connection.execute(_BEGIN)
         except psycopg.OperationalError as error:
-            raise _Lost from error
+            raise _NotBegun from error
         cursor.nextset()
-        transaction_id = cursor.fetchone()[0]  # type: ignore[index]  # one row, always
+        begun = Begun(cursor.fetchone()[0], self._life)  # type: ignore[index]  # one row, always
         transaction = self._begin(PostgresSession(connection, self._statements))
         try:
             value = job.work(transaction)
@@ -303,12 +427,12 @@ class _Worker:
             if isinstance(error, psycopg.OperationalError) and connection.closed:
                 raise _Lost from error
             raise
-        if not self._commit(connection, transaction_id):
+        if not self._commit(connection, begun):
             raise _Lost
         superfluous += transaction.superfluous
         return value
 
-    def _commit(self, connection: psycopg.Connection[Any], transaction_id: str) -> bool:
+    def _commit(self, connection: psycopg.Connection[Any], begun: Begun) -> bool:
         """Whether the transaction is committed; False when it is certain that it is not."""
         if connection.info.transaction_status != pq.TransactionStatus.INTRANS:
             self._roll_back(connection)  # the work swallowed an error: COMMIT would roll back and say nothing
@@ -320,26 +444,38 @@ class _Worker:
         except psycopg.OperationalError:
             if not connection.closed:
                 raise
-            return self._happened(transaction_id)
+            return self._happened(begun)
         return True
 
-    def _happened(self, transaction_id: str) -> bool:
+    def _happened(self, begun: Begun) -> bool:
         """Whether a transaction whose COMMIT got no answer took place: ask until the server knows."""
-        end = time.monotonic() + _PATIENCE
-        while time.monotonic() < end:
-            try:
-                self._drop()
-                row = self._open().execute("SELECT pg_xact_status($1::xid8)", (transaction_id,)).fetchone()
-            except psycopg.OperationalError:
-                row = None
-            if row is not None and row[0] in ("committed", "aborted"):
-                return bool(row[0] == "committed")
+        end = time.monotonic() + _OUTCOME
+        while (found := self._ask(begun)) is Fate.OPEN and time.monotonic() < end:
             time.sleep(0.1)
-        raise StoreUnavailable("the connection to the database was lost: whether the work is done is not known")
+        if found is Fate.OPEN:
+            self.doubts.append(begun)
+        if found in (Fate.OPEN, Fate.UNKNOWN):
+            raise StoreUnavailable("the connection to the database was lost: whether the work is done is not known")
+        return found is Fate.COMMITTED
 
-    def _open(self) -> psycopg.Connection[Any]:
+    def _ask(self, begun: Begun) -> Fate:
+        """OPEN as well when the server cannot be asked."""
+        try:
+            self._drop()
+            return fate(begun, self._open(), self._life)
+        except psycopg.Error:
+            return Fate.OPEN
+
+    def _look_up_doubts(self) -> None:
+        """After work that was done: the server can be asked."""
+        if self.doubts:
+            self.doubts = [begun for begun in self.doubts if self._ask(begun) is Fate.OPEN]
+
+    def _open(self) -> PatientConnection:
         if self._connection is None or self._connection.closed:
             self._connection = connect(self._conninfo)
+            row = self._connection.execute(_LIFE).fetchone()
+            self._life = str(row[0] if row else None)
         return self._connection
 
     def _roll_back(self, connection: psycopg.Connection[Any]) -> None:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
+import signal
 import socket
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -14,10 +17,12 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from tests.evidence.postgresql import PostgreSql
 from tests.xds.stores.support import OTHER_PATIENT, PATIENT, document_work, entry, find, register, registering, stage
 from xds.errors import StoreUnavailable
 from xds.ports import Transaction
-from xds.stores import SqlStore
+from xds.stores import SqlStore, postgres
+from xds.stores.postgres import Begun, Fate, connect, fate
 from xds.stores.transaction import SqlTransaction
 
 
@@ -246,3 +251,171 @@ def test_a_large_document_of_work_that_ran_twice_keeps_its_file(store: SqlStore)
     assert document is not None
     assert document.path is not None
     assert Path(document.path).stat().st_size == 200_000
+
+
+# --------------------------------------------------------------------------- a server that goes away
+
+
+@pytest.fixture(scope="module")
+def own_server() -> Iterator[PostgreSql]:
+    """One that may be killed."""
+    folder = Path(tempfile.mkdtemp(prefix="xds-pg-"))
+    with PostgreSql.running(folder / "pg") as server:
+        yield server
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def own_database(own_server: PostgreSql) -> str:
+    name = f"xds_{time.monotonic_ns()}"
+    own_server.create_database(name)
+    return own_server.url(name, "+psycopg")
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, seconds in (("_PATIENCE", 0.6), ("_LEAST", 0.3), ("_OUTCOME", 0.3), ("_CONNECT", 2)):
+        monkeypatch.setattr(postgres, name, seconds)
+    monkeypatch.setattr(postgres.PatientConnection, "patience", 0.6)
+
+
+def crash(server: PostgreSql, connection: psycopg.Connection[tuple[str]]) -> None:
+    """Kill the process that serves a connection: the server ends all others and recovers."""
+    os.kill(connection.info.backend_pid, signal.SIGKILL)
+    with contextlib.suppress(psycopg.OperationalError):
+        connection.execute("SELECT pg_sleep(60)")
+    server.wait_until_ready(time.monotonic())
+
+
+def life(connection: psycopg.Connection[tuple[str]]) -> str:
+    [(text,)] = connection.execute(postgres._LIFE).fetchall()
+    return str(text)
+
+
+def test_after_a_crash_the_id_of_a_transaction_may_be_that_of_another_one(own_server: PostgreSql) -> None:
+    """What was acknowledged for the other one's sake would be lost."""
+    conninfo = own_server.url("postgres")
+    with connect(conninfo) as before:
+        before.execute("CREATE TABLE IF NOT EXISTS note (text text)")
+        before.execute("CHECKPOINT")
+        before.execute("BEGIN")
+        before.execute("INSERT INTO note VALUES ('lost')")
+        [(number,)] = before.execute("SELECT pg_current_xact_id()::text").fetchall()
+        with connect(conninfo) as beside:
+            begun = Begun(number, life(beside))
+            assert fate(begun, beside, life(beside)) is Fate.OPEN
+        crash(own_server, before)
+    with connect(conninfo) as after:
+        assert life(after) != begun.life
+        assert fate(begun, after, life(after)) is Fate.NOTHING
+        while int(after.execute("INSERT INTO note VALUES ('kept') RETURNING xmin::text").fetchall()[0][0]) < int(
+            number
+        ):
+            pass
+        assert fate(begun, after, begun.life) is Fate.COMMITTED  # had one not looked
+        assert fate(begun, after, life(after)) is Fate.UNKNOWN
+        assert after.execute("SELECT 1 FROM note WHERE text = 'lost'").fetchall() == []
+
+
+def test_the_life_of_a_server_is_not_over_when_it_is_shut_down(own_server: PostgreSql) -> None:
+    with connect(own_server.url("postgres")) as connection:
+        before = life(connection)
+    own_server.stop()
+    own_server.start()
+    with connect(own_server.url("postgres")) as connection:
+        assert life(connection) == before
+
+
+@pytest.mark.parametrize("how", ["killed", "shut down"])
+def test_work_and_reads_go_on_after_the_server_was_away(
+    own_server: PostgreSql, own_database: str, opened: Callable[..., SqlStore], how: str
+) -> None:
+    store = opened(own_database)
+    register(store, entry("1.1"))
+    assert len(find(store)) == 1
+    own_server.kill() if how == "killed" else own_server.stop()
+    held_back = [store.submit(registering([entry(f"2.{n}")])) for n in range(20)]
+    time.sleep(0.3)
+    assert not any(future.done() for future in held_back)
+    with pytest.raises(StoreUnavailable, match="the database failed"):
+        find(store)
+    own_server.start()
+    for future in held_back:
+        future.result()
+    assert len(find(store)) == 21
+
+
+@pytest.mark.usefixtures("impatient")
+def test_work_is_refused_when_the_server_stays_away(
+    own_server: PostgreSql, own_database: str, opened: Callable[..., SqlStore]
+) -> None:
+    store = opened(own_database)
+    staged = stage(store, os.urandom(200_000))
+    own_server.stop()
+    started = time.monotonic()
+    futures = [store.submit(partial(document_work, f"1.{n}", staged)) for n in range(30)]
+    for future in futures:
+        with pytest.raises(StoreUnavailable, match="cannot be reached"):
+            future.result()
+    assert time.monotonic() - started < 5
+    store.discard(staged, in_doubt=True)
+    own_server.start()
+    register(store, entry("1.1"))
+    store.close()
+    assert staged.path is not None
+    assert not Path(store.documents.locate(staged.path)).exists()
+
+
+@pytest.mark.usefixtures("impatient")
+def test_nobody_waits_long_for_a_server_that_stands_still(
+    own_server: PostgreSql, own_database: str, opened: Callable[..., SqlStore]
+) -> None:
+    store = opened(own_database)
+    register(store, entry("1.1"))
+    assert len(find(store)) == 1
+    everyone = own_server.processes()
+    own_server.signal(everyone, signal.SIGSTOP)
+    try:
+        started = time.monotonic()
+        work = store.submit(registering([entry("1.2")]))
+        with pytest.raises(StoreUnavailable, match="Silence"):
+            find(store)
+        with pytest.raises(StoreUnavailable):
+            work.result()
+        assert time.monotonic() - started < 6
+    finally:
+        own_server.signal(everyone, signal.SIGCONT)
+    assert len(find(store)) == 1
+    register(store, entry("1.2"))
+    assert len(find(store)) == 2
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_file_stays_as_long_as_a_commit_may_be_carried_out(
+    own_server: PostgreSql, own_database: str, opened: Callable[..., SqlStore]
+) -> None:
+    store = opened(own_database)
+    staged = stage(store, os.urandom(200_000))
+    everyone: list[int] = []
+
+    def work(transaction: Transaction) -> None:
+        document_work("1.1", staged, transaction)
+        everyone.extend(own_server.processes())
+        own_server.signal(everyone, signal.SIGSTOP)
+
+    try:
+        with pytest.raises(StoreUnavailable, match="is not known"):
+            store.transaction(work)
+    finally:
+        own_server.signal(everyone, signal.SIGCONT)
+    store.discard(staged, in_doubt=True)
+    assert store._writer.settled is False
+    end = time.monotonic() + 10
+    while not store._writer.settled:
+        assert time.monotonic() < end
+        register(store, entry(f"2.{time.monotonic_ns()}"))
+    register(store, entry("3.1"))
+    assert store.read(lambda r: r.document("1.1")) is not None
+    store.close()
+    assert staged.path is not None
+    assert Path(store.documents.locate(staged.path)).exists()
