@@ -39,6 +39,7 @@ from tests.evidence.postgresql import PostgreSql
 from tests.evidence.server import Server, commit, machine
 
 AGAIN_WITHIN: Final = 5.0  # seconds from the end of a fault until every kind of request succeeds
+MANY: Final = 20  # clients of a database that stands still: more than there are threads that wait for it
 OURS: Final = "ihe-xds"  # application_name of our connections
 _SECRETS: Final = ("&" + messages.AUTHORITY, "Quillfeather^Ottoline", messages.patient(0)[:7])
 
@@ -117,7 +118,7 @@ def _database_round(number: int, place: Place, database: PostgreSql, threads: in
     server = place.start(*(("--workers", "2") if r.random() < 0.5 else ()))
     state, prefix = Round(), f"1.2.827.{number + 1}"
     try:
-        with clients(server, state, prefix, number, threads):
+        with clients(server, state, prefix, number, MANY if whom == "hang" else threads):
             time.sleep(r.uniform(0.3, 1.2))
             away = HAPPENS[whom](database, server, r)
             again = serves_again(server, state, prefix, number, within=AGAIN_WITHIN)

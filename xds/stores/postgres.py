@@ -8,8 +8,6 @@ nothing, so the work runs again on a new one; lost at COMMIT the outcome is in d
 
 A server that says nothing for some seconds is taken for lost like one that is gone. Work is held back, for a short
 restart, but nobody waits for long; reads are refused at once.
-
-Errors of psycopg name values in their detail ("Key (identifier)=(…) already exists"): only SQLSTATE leaves this module.
 """
 
 from __future__ import annotations
@@ -21,22 +19,33 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
-from enum import Enum, auto
 from functools import partial
 from typing import Any, Final, TypeVar
 
 import psycopg
 from psycopg import errors, pq
-from psycopg.abc import RV, PQGen
-from psycopg.conninfo import conninfo_to_dict
 from sqlalchemy.engine import URL
 
 from xds.errors import StoreUnavailable
 from xds.ports import Clock, PatientRecord, PreparedObjects, Transaction
 from xds.stores import statements as sql
 from xds.stores.documents import DocumentFiles
-from xds.stores.migrate import VERSION_QUERY, migrate
+from xds.stores.migrate import migrate
+from xds.stores.postgres_connection import (
+    PATIENCE,
+    SILENT,
+    UNREACHABLE,
+    Begun,
+    Contact,
+    Fate,
+    PatientConnection,
+    Silence,
+    connect,
+    fate,
+    life_of_server,
+    unavailable,
+    version,
+)
 from xds.stores.rows import Row
 from xds.stores.schema import HEAD
 from xds.stores.statements import Statement, Statements
@@ -49,11 +58,8 @@ T = TypeVar("T")
 WRITERS: Final = 8
 READERS: Final = 16
 _RETRIES: Final = 10
-# seconds; whoever asked has an answer before most clients give up
-_PATIENCE: Final = 8.0  # of work for the database to come back, of a statement for an answer, of a read for its turn
-_LEAST: Final = 2.0  # for a statement of work that has waited for long already
-_CONNECT: Final = 3  # for a connection to be made, when the URL does not say connect_timeout
-_OUTCOME: Final = 3.0  # for the fate of a COMMIT that got no answer
+_LEAST: Final = 2.0  # seconds, for a statement of work that has waited for long already
+_OUTCOME: Final = 3.0  # seconds, for the fate of a COMMIT that got no answer
 _ROWS: Final = 16  # rows of one table in the combined INSERT
 _CONFLICTS: Final = (errors.SerializationFailure, errors.DeadlockDetected)
 
@@ -69,75 +75,13 @@ def open_postgres(
     conninfo = url.set(drivername="postgresql").render_as_string(hide_password=False)
     if version(conninfo) != HEAD:
         migrate(url)
-    statements = Statements("postgresql")
+    statements, contact = Statements("postgresql"), Contact()
     return SqlStore(
         url=str(url),
-        writer=PostgresWriter(conninfo, statements, files, clock, threads=writers),
-        readers=PostgresReaders(conninfo, statements, limit=readers),
+        writer=PostgresWriter(conninfo, statements, files, clock, contact, threads=writers),
+        readers=PostgresReaders(conninfo, statements, contact, limit=readers),
         documents=files,
     )
-
-
-class Silence(psycopg.OperationalError):
-    """The server took a statement and says nothing: it stands still, or the network swallows what it says."""
-
-
-class PatientConnection(psycopg.Connection[Any]):
-    """A connection that waits for ``patience`` seconds for the answer to a statement, then closes itself."""
-
-    patience = _PATIENCE
-
-    def wait(self, gen: PQGen[RV], *args: Any, **kwargs: Any) -> RV:  # Any: what it takes differs between versions
-        try:
-            return super().wait(_until(time.monotonic() + self.patience, gen), *args, **kwargs)
-        except Silence:
-            self.close()
-            raise
-
-
-def _until(end: float, gen: PQGen[RV]) -> PQGen[RV]:
-    """``gen``, which is woken several times a second, until it is done or the time is over."""
-    try:
-        wanted = next(gen)
-        while True:
-            ready = yield wanted
-            if not ready and time.monotonic() > end:
-                raise Silence("no answer in time")
-            wanted = gen.send(ready)
-    except StopIteration as done:
-        result: RV = done.value
-        return result
-
-
-def connect(conninfo: str) -> PatientConnection:
-    """A connection in the house's settings; transactions are begun and ended by hand."""
-    settings: dict[str, Any] = {
-        "connect_timeout": _CONNECT,
-        "application_name": "ihe-xds",
-        **conninfo_to_dict(conninfo),
-    }
-    connection = PatientConnection.connect(**settings, autocommit=True)
-    connection.cursor_factory = psycopg.RawCursor  # statements come with PostgreSQL's own parameters
-    connection.prepare_threshold = 2
-    connection.prepared_max = 500
-    # an acknowledgement means it is on disk, whatever the server's default is
-    connection.execute(
-        "SELECT set_config('synchronous_commit', 'on', false)"
-        " WHERE current_setting('synchronous_commit') IN ('off', 'local')"
-    )
-    return connection
-
-
-def version(conninfo: str) -> str | None:
-    """The migration the tables are at; None when there are none."""
-    try:
-        with contextlib.closing(connect(conninfo)) as connection:
-            row = connection.execute(VERSION_QUERY.encode()).fetchone()
-    except errors.UndefinedTable:
-        return None
-    except psycopg.OperationalError as error:
-        raise StoreUnavailable(f"the database cannot be reached: {error.sqlstate or 'no connection'}") from None
-    return None if row is None else str(row[0])
 
 
 class PostgresSession:
@@ -184,13 +128,12 @@ class PostgresTransaction(SqlTransaction):
 class PostgresReaders:
     """At most ``limit`` connections for snapshots; who finds none free waits."""
 
-    def __init__(self, conninfo: str, statements: Statements, *, limit: int) -> None:
+    def __init__(self, conninfo: str, statements: Statements, contact: Contact, *, limit: int) -> None:
         self._conninfo = conninfo
         self._statements = statements
         self._free: deque[psycopg.Connection[Any]] = deque()
         self._places = threading.BoundedSemaphore(limit)
-        self._silent = False  # the server said nothing to the last one who asked
-        self._alone = threading.Lock()
+        self._contact = contact
         self._closed = False
 
     @contextlib.contextmanager
@@ -198,14 +141,14 @@ class PostgresReaders:
         """A session whose reads all see one moment."""
         if self._closed:
             raise StoreUnavailable("the store is closed")
-        if not self._places.acquire(timeout=_PATIENCE):
+        if not self._places.acquire(timeout=PATIENCE):
             raise StoreUnavailable("too many reads are waiting for the store")
         try:
             connection = self._begun()
             try:
                 yield PostgresSession(connection, self._statements)
             except psycopg.Error as error:
-                self._note(error)
+                self._contact.note(error)
                 raise unavailable(error) from None
             finally:
                 self._give_back(connection)
@@ -214,40 +157,27 @@ class PostgresReaders:
 
     def _begun(self) -> psycopg.Connection[Any]:
         """A connection inside a new snapshot."""
-        if not self._silent:
-            return self._opened()
-        if not self._alone.acquire(blocking=False):  # others would only wait with the one who tries
-            raise StoreUnavailable("the database does not answer")
         try:
-            connection = self._opened()
-            self._silent = False
-            return connection
-        finally:
-            self._alone.release()
-
-    def _note(self, error: psycopg.Error) -> None:
-        if isinstance(error, Silence | errors.ConnectionTimeout):
-            self._silent = True
+            with self._contact.asking():
+                return self._opened()
+        except psycopg.Error as error:
+            raise unavailable(error) from None
 
     def _opened(self) -> psycopg.Connection[Any]:
-        """A connection inside a new snapshot. One that died while it lay idle is replaced."""
-        try:
-            with contextlib.suppress(IndexError):
-                while True:
-                    connection = self._free.pop()
-                    try:
-                        connection.execute(_SNAPSHOT)
-                    except Silence:
-                        raise
-                    except psycopg.OperationalError:
-                        connection.close()
-                    else:
-                        return connection
-            connection = connect(self._conninfo)
-            connection.execute(_SNAPSHOT)
-        except psycopg.Error as error:
-            self._note(error)
-            raise unavailable(error) from None
+        """One that died while it lay idle is replaced."""
+        with contextlib.suppress(IndexError):
+            while True:
+                connection = self._free.pop()
+                try:
+                    connection.execute(_SNAPSHOT)
+                except Silence:
+                    raise
+                except psycopg.OperationalError:
+                    connection.close()
+                else:
+                    return connection
+        connection = connect(self._conninfo)
+        connection.execute(_SNAPSHOT)
         return connection
 
     def _give_back(self, connection: psycopg.Connection[Any]) -> None:
@@ -282,12 +212,13 @@ class PostgresWriter:
         statements: Statements,
         files: DocumentFiles,
         clock: Clock,
+        contact: Contact,
         *,
         threads: int,
         queue_size: int = QUEUE_SIZE,
     ) -> None:
         self._queue = JobQueue(queue_size)
-        self._workers = [_Worker(conninfo, statements, files, clock) for _ in range(threads)]
+        self._workers = [_Worker(conninfo, statements, files, clock, contact) for _ in range(threads)]
         self._threads = [
             threading.Thread(target=worker.work, args=(self._queue,), daemon=True, name=f"xds-writer-{n}")
             for n, worker in enumerate(self._workers)
@@ -310,45 +241,6 @@ class PostgresWriter:
                 thread.join()
 
 
-class Fate(Enum):
-    """What became of a transaction whose COMMIT got no answer."""
-
-    COMMITTED = auto()
-    NOTHING = auto()
-    OPEN = auto()
-    UNKNOWN = auto()
-
-
-@dataclass(frozen=True, slots=True)
-class Begun:
-    """A transaction's id, and the life of the server that gave it: it begins anew when the server crashes."""
-
-    id: str
-    life: str
-
-
-_LIFE: Final = b"SELECT stats_reset::text FROM pg_stat_bgwriter"  # a crash discards the statistics
-_STATUS: Final = b"SELECT pg_xact_status($1::xid8)"
-
-
-def fate(begun: Begun, connection: psycopg.Connection[Any], life: str) -> Fate:
-    """Ask on a new connection, to a server whose life is ``life`` now.
-
-    Ids are not durable by themselves: a server that crashed before anything of a transaction was written gives its id
-    to another one. So after a crash the id tells that nothing happened, but not that it was this transaction which did.
-    """
-    try:
-        row = connection.execute(_STATUS, (begun.id,)).fetchone()
-    except errors.InvalidParameterValue:  # "in the future"
-        return Fate.NOTHING
-    status, same = row[0] if row else None, life == begun.life
-    if status == "aborted":
-        return Fate.NOTHING
-    if status == "in progress":
-        return Fate.OPEN if same else Fate.NOTHING
-    return Fate.COMMITTED if status == "committed" and same else Fate.UNKNOWN
-
-
 class _Lost(Exception):
     """The connection was lost before COMMIT: nothing happened."""
 
@@ -360,7 +252,10 @@ class _NotBegun(_Lost):
 class _Worker:
     """One thread's connection and how it runs a piece of work."""
 
-    def __init__(self, conninfo: str, statements: Statements, files: DocumentFiles, clock: Clock) -> None:
+    def __init__(
+        self, conninfo: str, statements: Statements, files: DocumentFiles, clock: Clock, contact: Contact
+    ) -> None:
+        self._contact = contact
         self._conninfo = conninfo
         self._statements = statements
         self._files = files
@@ -394,7 +289,7 @@ class _Worker:
 
     def _run(self, job: Job, superfluous: list[str]) -> Any:
         """Run the work until it is committed or refused."""
-        end = job.submitted + _PATIENCE
+        end = job.submitted + PATIENCE
         attempt = 0
         while attempt < _RETRIES:
             try:
@@ -406,16 +301,17 @@ class _Worker:
                 self._drop()
                 attempt += not isinstance(lost, _NotBegun)
                 if time.monotonic() > end:
-                    raise StoreUnavailable("the database cannot be reached") from None
+                    raise StoreUnavailable(SILENT if self._contact.silent else UNREACHABLE) from None
                 time.sleep(random.uniform(0.05, 0.25))  # noqa: S311
         raise StoreUnavailable("the database does not let this work through: it was tried again and again")
 
     def _attempt(self, job: Job, superfluous: list[str], patience: float) -> Any:
         try:
-            connection = self._open()
-            connection.patience = patience
-            cursor = connection.execute(_BEGIN)
-        except psycopg.OperationalError as error:
+            with self._contact.asking():
+                connection = self._open()
+                connection.patience = patience
+                cursor = connection.execute(_BEGIN)
+        except (psycopg.OperationalError, StoreUnavailable) as error:
             raise _NotBegun from error
         cursor.nextset()
         begun = Begun(cursor.fetchone()[0], self._life)  # type: ignore[index]  # one row, always
@@ -423,6 +319,7 @@ class _Worker:
         try:
             value = job.work(transaction)
         except BaseException as error:
+            self._contact.note(error)
             self._roll_back(connection)
             if isinstance(error, psycopg.OperationalError) and connection.closed:
                 raise _Lost from error
@@ -441,7 +338,8 @@ class _Worker:
             connection.execute(b"COMMIT")
         except _CONFLICTS:
             raise
-        except psycopg.OperationalError:
+        except psycopg.OperationalError as error:
+            self._contact.note(error)
             if not connection.closed:
                 raise
             return self._happened(begun)
@@ -474,8 +372,7 @@ class _Worker:
     def _open(self) -> PatientConnection:
         if self._connection is None or self._connection.closed:
             self._connection = connect(self._conninfo)
-            row = self._connection.execute(_LIFE).fetchone()
-            self._life = str(row[0] if row else None)
+            self._life = life_of_server(self._connection)
         return self._connection
 
     def _roll_back(self, connection: psycopg.Connection[Any]) -> None:
@@ -488,8 +385,3 @@ class _Worker:
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()
-
-
-def unavailable(error: psycopg.Error) -> StoreUnavailable:
-    """The error for the caller: SQLSTATE only, because psycopg's texts quote values."""
-    return StoreUnavailable(f"the database failed: {error.sqlstate or type(error).__name__}")
