@@ -31,6 +31,7 @@ import random
 import signal
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -122,12 +123,20 @@ def run(options: argparse.Namespace, one: Callable[[int], Result]) -> list[Resul
     journal = options.folder / "rounds.jsonl"
     done = journal.read_text().splitlines() if journal.exists() else []
     for number in range(len(done), options.rounds):
-        line = json.dumps({"round": number, **one(number)})
+        line = json.dumps({"round": number, "commit": commit(), **one(number)})
         with journal.open("a") as file:
             file.write(line + "\n")
         done.append(line)
         print(line, flush=True)
     return [json.loads(line) for line in done]
+
+
+def commits(rows: list[Result]) -> str:
+    """A run that is gone on with may be of more than one."""
+    counts = Counter(row.get("commit", commit()) for row in rows)
+    if len(counts) == 1:
+        return f"commit {next(iter(counts))}"
+    return "commits " + ", ".join(f"{name} ({count} rounds)" for name, count in counts.items())
 
 
 def publish(text: str, options: argparse.Namespace) -> None:
@@ -141,7 +150,7 @@ def report(rows: list[Result]) -> str:
     killed = ", ".join(f"{whom} {sum(row.get('whom', 'server') == whom for row in rows)}" for whom in WHOM)
     return (
         "# kill -9 under mixed load\n\n"
-        f"{datetime.now(UTC):%Y-%m-%d}, commit {commit()}, {machine()}\n\n"
+        f"{datetime.now(UTC):%Y-%m-%d}, {commits(rows)}, {machine()}\n\n"
         "`python -m tests.evidence.crash`\n\n"
         "| measure | value |\n|---|---|\n"
         f"| rounds | {len(rows)} |\n"

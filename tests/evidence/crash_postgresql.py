@@ -36,7 +36,7 @@ from tests.evidence import crash, messages
 from tests.evidence.crash import Place, Result
 from tests.evidence.load import LONGEST_ANSWER, Round, check, check_store, clients, no_orphan_stays, serves_again
 from tests.evidence.postgresql import PostgreSql
-from tests.evidence.server import Server, commit, machine
+from tests.evidence.server import Server, machine
 
 AGAIN_WITHIN: Final = 5.0  # seconds from the end of a fault until every kind of request succeeds
 MANY: Final = 20  # clients of a database that stands still: more than there are threads that wait for it
@@ -153,7 +153,7 @@ def report(rows: list[Result]) -> str:
     ours, theirs = ([row for row in rows if ("away_s" in row) is database] for database in (False, True))
     return (
         "# kill -9 under mixed load, on PostgreSQL and of PostgreSQL\n\n"
-        f"{datetime.now(UTC):%Y-%m-%d}, commit {commit()}, {machine()}\n\n"
+        f"{datetime.now(UTC):%Y-%m-%d}, {crash.commits(rows)}, {machine()}\n\n"
         "`python -m tests.evidence.crash_postgresql`\n\n"
         "## Our processes are killed\n\n"
         f"| measure | value |\n|---|---|\n{_counted(ours)}"
