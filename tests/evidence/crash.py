@@ -57,13 +57,12 @@ class Place:
         return Server.start(self.data, *(("--database", self.database) if self.database else ()), *options)
 
 
-def one_round(number: int, place: Place, threads: int, r: random.Random) -> Result:
-    whom = WHOM[number % len(WHOM)]
+def one_round(number: int, whom: str, place: Place, threads: int, r: random.Random) -> Result:
     options = () if whom == "server" else ("--workers", "2")
     server = place.start(*options)
     if number == 0:
         server.announce(range(PATIENTS))
-    state, prefix = Round(), f"1.2.826.{number + 1}"
+    state, prefix = Round(), unique_ids(number)
     everyone = tree(server.pid)
     with clients(server, state, prefix, number, threads):
         time.sleep(r.uniform(0.05, 1.2))
@@ -87,6 +86,11 @@ def one_round(number: int, place: Place, threads: int, r: random.Random) -> Resu
     return result
 
 
+def unique_ids(number: int) -> str:
+    """What the uniqueIds of a round begin with; one that was interrupted is begun again with others."""
+    return f"1.2.826.{number + 1}.{os.getpid()}"
+
+
 def kill(server: Server, whom: str, everyone: list[int], r: random.Random) -> None:
     match whom:
         case "worker":
@@ -102,7 +106,7 @@ def kill(server: Server, whom: str, everyone: list[int], r: random.Random) -> No
 def main() -> None:
     options = arguments(__doc__, "xds-crash-")
     place = Place(options.folder / "data")
-    rows = run(options, lambda number: one_round(number, place, options.threads, random.Random(number)))
+    rows = run(options, lambda n: one_round(n, WHOM[n % len(WHOM)], place, options.threads, random.Random(n)))
     publish(report(rows), options)
 
 

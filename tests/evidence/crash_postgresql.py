@@ -104,7 +104,7 @@ def one_round(number: int, place: Place, database: PostgreSql, threads: int) -> 
     log = place.data.parent / "server.log"
     before = log.stat().st_size if log.exists() else 0
     if number % 2 == 0:
-        result = crash.one_round(number // 2, place, threads, r)
+        result = crash.one_round(number, crash.WHOM[number // 2 % len(crash.WHOM)], place, threads, r)
     else:
         result = _database_round(number, place, database, threads, r)
     with log.open("rb") as file:
@@ -116,7 +116,7 @@ def one_round(number: int, place: Place, database: PostgreSql, threads: int) -> 
 def _database_round(number: int, place: Place, database: PostgreSql, threads: int, r: random.Random) -> Result:
     whom = list(HAPPENS)[number // 2 % len(HAPPENS)]
     server = place.start(*(("--workers", "2") if r.random() < 0.5 else ()))
-    state, prefix = Round(), f"1.2.827.{number + 1}"
+    state, prefix = Round(), crash.unique_ids(number)
     try:
         with clients(server, state, prefix, number, MANY if whom == "hang" else threads):
             time.sleep(r.uniform(0.3, 1.2))
