@@ -37,37 +37,40 @@ from tests.evidence.crash import Place, Result
 from tests.evidence.load import LONGEST_ANSWER, Round, check, check_store, clients, no_orphan_stays, serves_again
 from tests.evidence.postgresql import PostgreSql
 from tests.evidence.server import Server, machine
+from xds.stores.postgres_connection import PATIENCE
 
 AGAIN_WITHIN: Final = 5.0  # seconds from the end of a fault until every kind of request succeeds
+AWAY: Final = (0.0, 15.0, 0.3, 4.0, 2.0)  # seconds until it is started again
+STILL: Final = (28.0, 12.0, 3.0)  # seconds without moving
 MANY: Final = 20  # clients of a database that stands still: more than there are threads that wait for it
 OURS: Final = "ihe-xds"  # application_name of our connections
 _SECRETS: Final = ("&" + messages.AUTHORITY, "Quillfeather^Ottoline", messages.patient(0)[:7])
 
 
-def backend(database: PostgreSql, server: Server, r: random.Random) -> float:
+def backend(database: PostgreSql, server: Server, turn: int) -> float:
     started = time.monotonic()
-    os.kill(r.choice(database.backends(OURS)), signal.SIGKILL)
+    os.kill(random.Random(turn).choice(database.backends(OURS)), signal.SIGKILL)
     time.sleep(0.05)  # until it notices
     database.wait_until_ready(started)
     return time.monotonic() - started
 
 
-def killed(database: PostgreSql, server: Server, r: random.Random) -> float:
-    return _away(database.kill, database, server, r)
+def killed(database: PostgreSql, server: Server, turn: int) -> float:
+    return _away(database.kill, database, server, turn)
 
 
-def immediate(database: PostgreSql, server: Server, r: random.Random) -> float:
-    return _away(lambda: database.stop(signal.SIGQUIT), database, server, r)
+def immediate(database: PostgreSql, server: Server, turn: int) -> float:
+    return _away(lambda: database.stop(signal.SIGQUIT), database, server, turn)
 
 
-def fast(database: PostgreSql, server: Server, r: random.Random) -> float:
-    return _away(lambda: database.stop(signal.SIGINT), database, server, r)
+def fast(database: PostgreSql, server: Server, turn: int) -> float:
+    return _away(lambda: database.stop(signal.SIGINT), database, server, turn)
 
 
-def _away(end: Callable[[], None], database: PostgreSql, server: Server, r: random.Random) -> float:
+def _away(end: Callable[[], None], database: PostgreSql, server: Server, turn: int) -> float:
     started = time.monotonic()
     end()
-    seconds = r.choice((0.0, 0.3, 2.0, 4.0, 15.0))
+    seconds = AWAY[turn % len(AWAY)]
     if seconds >= 1:
         _healthy(server, ready=503)
     time.sleep(max(0.0, started + seconds - time.monotonic()))
@@ -75,8 +78,8 @@ def _away(end: Callable[[], None], database: PostgreSql, server: Server, r: rand
     return time.monotonic() - started
 
 
-def hang(database: PostgreSql, server: Server, r: random.Random) -> float:
-    seconds = r.choice((1.0, 3.0, 6.0, 28.0))
+def hang(database: PostgreSql, server: Server, turn: int) -> float:
+    seconds = STILL[turn % len(STILL)]
     database.hang(seconds)
     return seconds
 
@@ -90,7 +93,7 @@ def _healthy(server: Server, *, ready: int) -> None:
         assert answer.status == expected, f"{path} answers {answer.status} {body[:100]!r}"
 
 
-HAPPENS: Final[dict[str, Callable[[PostgreSql, Server, random.Random], float]]] = {
+HAPPENS: Final[dict[str, Callable[[PostgreSql, Server, int], float]]] = {
     "backend": backend,
     "database": killed,
     "hang": hang,
@@ -120,7 +123,7 @@ def _database_round(number: int, place: Place, database: PostgreSql, threads: in
     try:
         with clients(server, state, prefix, number, MANY if whom == "hang" else threads):
             time.sleep(r.uniform(0.3, 1.2))
-            away = HAPPENS[whom](database, server, r)
+            away = HAPPENS[whom](database, server, number // 2 // len(HAPPENS))
             again = serves_again(server, state, prefix, number, within=AGAIN_WITHIN)
             time.sleep(0.3)
         result: Result = {"whom": whom, "away_s": round(away, 2), "again_s": round(again, 2), **check(server, state)}
@@ -161,6 +164,7 @@ def report(rows: list[Result]) -> str:
         "## Something happens to PostgreSQL, and our server goes on\n\n"
         f"| measure | value |\n|---|---|\n{_counted(theirs)}"
         f"| away or standing still, longest | {max(row['away_s'] for row in theirs)} s |\n"
+        f"| rounds in which that was longer than anybody waits | {sum(row['away_s'] > PATIENCE for row in theirs)} |\n"
         f"| requests that succeeded | {_sum(theirs, 'succeeded')} |\n"
         f"| requests that were refused, each properly | {_sum(theirs, 'refused')} |\n"
         "| improper answers, hangs, server processes that had to be started again | 0 |\n"
