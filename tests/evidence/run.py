@@ -39,6 +39,13 @@ LANES = (
         resumes=True,
     ),
     Lane(
+        "crash-postgresql",
+        "tests.evidence.crash_postgresql",
+        "likewise on PostgreSQL; and one that is killed, shut down or stands still is borne",
+        ("--rounds", "120"),
+        resumes=True,
+    ),
+    Lane(
         "faults",
         "tests.evidence.faults",
         "a full disk, a disk with errors and a clock that jumps lose nothing that was acknowledged",
@@ -119,7 +126,7 @@ def main() -> int:
     chosen = [lane for lane in LANES if not options.lanes or lane.name in options.lanes]
     if options.list:
         for lane in chosen:
-            print(f"{lane.name:<10}{lane.proves}")
+            print(f"{lane.name:<18}{lane.proves}")
         return 0
     held = [run(lane, again=options.again) for lane in chosen]
     return 0 if all(held) else 1
