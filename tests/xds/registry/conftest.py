@@ -7,9 +7,30 @@ from pathlib import Path
 import pytest
 
 from tests.xds.registry.build import OTHER_PATIENT, PATIENT
+from tests.xds.stores.conftest import (
+    database,
+    new_database,
+    opened,
+    postgres_database,
+    postgres_uri,
+    shared_postgres_database,
+    sqlite_database,
+    sqlite_template,
+)
 from xds.ports import UnitOfWork
 from xds.registry import DocumentRegistry
 from xds.stores import open_store
+
+__all__ = [
+    "database",
+    "new_database",
+    "opened",
+    "postgres_database",
+    "postgres_uri",
+    "shared_postgres_database",
+    "sqlite_database",
+    "sqlite_template",
+]
 
 
 class StillClock:
