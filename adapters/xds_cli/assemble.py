@@ -158,6 +158,7 @@ def _registry(
             home_community_id=settings.home_community_id,
             max_results=settings.max_results,
             merges="manager",
+            link_changes=tabled.link_changes(settings.tables, manager.domains, codes),
         ),
         codes=codes,
     )

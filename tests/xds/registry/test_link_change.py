@@ -3,149 +3,42 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Callable, Collection
-from dataclasses import dataclass
 
 import pytest
 
 from tests.xds.registry.build import (
-    APPROVED,
-    AUTHORITY,
     BOTH,
-    OTHER_PATIENT,
-    PATIENT,
     association,
     code,
-    entry,
     folder,
     fresh_uuid,
     member,
-    query,
-    references,
-    submission,
     unique_id,
 )
 from tests.xds.registry.conftest import StillClock
-from xds.datatypes.hl7 import CX, HD
-from xds.ebxml import fragments
+from tests.xds.registry.moving import (
+    DE,
+    FD,
+    HAS_MEMBER,
+    LOCAL,
+    NEW,
+    OLD,
+    OTHER_LOCAL,
+    SS,
+    SUBSUMED,
+    THIRD,
+    World,
+    change,
+    document,
+)
+from xds.datatypes.hl7 import HD
 from xds.errors import RequestRejected
 from xds.metadata.common import Code
 from xds.metadata.registry_object import RegistryObject
-from xds.patients.domains import Source
-from xds.patients.feed import FeedRejected, IdentityFeed, Refusal
-from xds.ports import StoredObject
 from xds.registry import AffinityDomain, AppliedFeed, DocumentRegistry, LinkChanges
 from xds.registry.link_change import DROPPED, NO_OID
-from xds.stores import SqlStore
 from xds.vocab.ebrim import AssociationType, DocumentEntryType, IdScheme, ObjectKind, Scheme, SlotName, Status
 from xds.vocab.errors import ErrorCode
-from xds.vocab.hl7 import FeedEvent
-
-NEW, OLD, THIRD = OTHER_PATIENT, PATIENT, f"P3^^^&{AUTHORITY}&ISO"
-STRANGER = f"P9^^^&{AUTHORITY}&ISO"
-LOCAL, SUBSUMED, OTHER_LOCAL = "L1^^^&1.2.3&ISO", "L0^^^&1.2.3&ISO", "M5^^^&1.2.3&ISO"
-MANAGER = HD("1.2.3.99")
-DE, SS, FD = ObjectKind.DOCUMENT_ENTRY, ObjectKind.SUBMISSION_SET, ObjectKind.FOLDER
-HAS_MEMBER = AssociationType.HAS_MEMBER.value
-
-
-def change(
-    new: str = NEW, local: str = LOCAL, previous: str = OLD, subsumed: str = "", sender: HD = MANAGER
-) -> IdentityFeed:
-    return IdentityFeed(
-        event=FeedEvent.CHANGE_XAD_PID,
-        identifiers=(CX.parse(new), CX.parse(local)),
-        prior_identifiers=tuple(CX.parse(text) for text in (previous, subsumed) if text),
-        sending_application=sender,
-    )
-
-
-@dataclass(frozen=True)
-class World:
-    """A registry that knows three patients."""
-
-    registry: DocumentRegistry
-    clock: StillClock
-
-    def announce(self, identifier: str) -> None:
-        feed = IdentityFeed(event=FeedEvent.ADMIT, identifiers=(CX.parse(identifier),))
-        self.registry.apply_feed(feed).result()
-
-    def merge(self, subsumed: str, survivor: str) -> None:
-        self.registry.apply_feed(
-            IdentityFeed(
-                event=FeedEvent.MERGE, identifiers=(CX.parse(survivor),), prior_identifiers=(CX.parse(subsumed),)
-            )
-        ).result()
-
-    def put(self, *objects: RegistryObject) -> tuple[str, ...]:
-        """Register objects; the ids they got."""
-        self.registry.register(submission(*objects))
-        return tuple(o.id for o in objects)
-
-    def change(self, **given: str) -> AppliedFeed:
-        return self.registry.apply_feed(change(**given)).result()
-
-    def ask(self, name: str, **parameters: object) -> list[StoredObject]:
-        return list(self.registry.query(query(name, **parameters)).objects)
-
-    def refs(self, name: str, **parameters: object) -> list[StoredObject]:
-        return list(self.registry.query(query(name, leaf=False, **parameters)).objects)
-
-    def entries(self, patient: str, statuses: Collection[str] = (APPROVED,)) -> list[StoredObject]:
-        asked = {"XDSDocumentEntryPatientId": patient, "XDSDocumentEntryStatus": list(statuses)}
-        return self.ask("FindDocuments", XDSDocumentEntryType=list(DocumentEntryType), **asked)
-
-    def folders(self, patient: str, statuses: Collection[str] = (APPROVED,)) -> list[StoredObject]:
-        return self.ask("FindFolders", XDSFolderPatientId=patient, XDSFolderStatus=list(statuses))
-
-    def sets(self, patient: str) -> list[StoredObject]:
-        return self.ask("FindSubmissionSets", XDSSubmissionSetPatientId=patient, XDSSubmissionSetStatus=[APPROVED])
-
-    def all(self, patient: str) -> list[tuple[str, Status, int, str]]:
-        every = {f"XDS{kind}Status": list(BOTH) for kind in ("DocumentEntry", "SubmissionSet", "Folder", "Association")}
-        found = self.refs("GetAll", patientId=patient, **every)
-        return sorted((o.entry_uuid, o.status, o.version, o.lid) for o in found)
-
-    def now(self, uuid: str) -> StoredObject:
-        """The last version of the object whose first one has this id, or the Association that has it."""
-        [found] = self.registry.store.read(lambda reader: reader.by_uuid([uuid]))
-        if found.kind is DE:
-            [found] = self.refs("GetDocuments", XDSDocumentEntryLogicalID=[uuid])
-        elif found.kind is FD:
-            [found] = self.refs("GetFolders", XDSFolderLogicalID=[uuid])
-        return found
-
-    def links(self, uuid: str, *, statuses: Collection[Status] = (Status.APPROVED,)) -> list[StoredObject]:
-        found = self.registry.store.read(lambda reader: reader.associations(sources=[uuid], targets=[uuid]))
-        return [a for a in found if a.status in statuses]
-
-    def related(self, uuid: str) -> list[tuple[str, str, str]]:
-        """The Approved relationships between an entry and others."""
-        links = self.links(uuid)
-        return sorted((a.association_type, a.source, a.target) for a in links if a.association_type != HAS_MEMBER)
-
-    def content(self, folder: str) -> set[str]:
-        objects = self.ask("GetFolderAndContents", XDSFolderEntryUUID=folder)
-        return {o.entry_uuid for o in objects if o.kind is DE}
-
-    def decoded(self, uuid: str) -> RegistryObject:
-        [found] = self.registry.store.read(lambda reader: reader.by_uuid([uuid]))
-        return fragments.decode(found)
-
-
-@pytest.fixture
-def world(database: str, opened: Callable[..., SqlStore], clock: StillClock) -> World:
-    made = World(DocumentRegistry(opened(database), clock=clock), clock)
-    for patient in (OLD, NEW, THIRD):
-        made.announce(patient)
-    return made
-
-
-def document(id: str = "Document01", local: str = LOCAL, **given: object) -> RegistryObject:
-    slots = {SlotName.SOURCE_PATIENT_ID.value: [local]}
-    return entry(id, slots=slots, **given)  # type: ignore[arg-type]
-
 
 # --------------------------------------------------------------------------- entries
 
@@ -318,7 +211,9 @@ def test_a_change_of_nothing_makes_no_submission_set(world: World) -> None:
 def test_the_content_type_is_the_one_that_was_agreed(world: World) -> None:
     agreed = LinkChanges(content_type=Code("moved", "1.2.3", "Moved"))
     world.put(document())
-    other = DocumentRegistry(world.registry.store, domain=AffinityDomain(link_changes=agreed), clock=world.clock)
+    other = DocumentRegistry(
+        world.registry.store, domain=AffinityDomain(link_changes=agreed), clock=world.registry.clock
+    )
     other.apply_feed(change()).result()
     [found] = world.sets(NEW)
     [kind] = world.decoded(found.entry_uuid).classified_by(Scheme.CONTENT_TYPE_CODE)
@@ -409,7 +304,7 @@ def test_within_one_patient_every_relationship_is_repeated(world: World) -> None
 # --------------------------------------------------------------------------- folders
 
 
-def test_a_folder_moves_when_everything_in_it_does(world: World) -> None:
+def test_a_folder_moves_when_everything_in_it_does(world: World, clock: StillClock) -> None:
     first, second, binder, *_ = world.put(
         document(),
         document("Document02", SUBSUMED),
@@ -417,7 +312,7 @@ def test_a_folder_moves_when_everything_in_it_does(world: World) -> None:
         member("Folder01", "Document01"),
         member("Folder01", "Document02"),
     )
-    world.clock.now = world.clock.now.replace(hour=13)
+    clock.now = clock.now.replace(hour=13)
     assert world.change(subsumed=SUBSUMED) == AppliedFeed((NEW,), (), moved=2)
     [old], [new] = world.folders(OLD, BOTH), world.folders(NEW, BOTH)
     assert (old.entry_uuid, old.status, old.version) == (binder, Status.DEPRECATED, 1)
@@ -498,185 +393,3 @@ def test_a_unique_id_of_a_moved_folder_is_still_taken(world: World) -> None:
     with pytest.raises(RequestRejected) as refused:
         world.put(document(), folder(unique=unique), member("Folder01", "Document01"))
     assert refused.value.code is ErrorCode.DUPLICATE_UNIQUE_ID_IN_REGISTRY
-
-
-# --------------------------------------------------------------------------- SubmissionSets that refer
-
-
-@pytest.mark.parametrize("owner", [OLD, THIRD])
-def test_a_reference_follows_the_entry(world: World, owner: str) -> None:
-    (first,) = world.put(document())
-    referring = references(first, patient=owner)
-    world.registry.register(referring)
-    [set_id] = [o.id for o in referring.submission_sets]
-    world.change()
-    [old] = world.links(set_id, statuses=[Status.DEPRECATED])
-    [new] = world.links(set_id)
-    assert (old.target, new.target) == (first, world.now(first).entry_uuid)
-    assert world.decoded(new.entry_uuid).slot(SlotName.SUBMISSION_SET_STATUS) == "Reference"
-    assert new.patient_id == owner
-    assert new.entry_uuid in {a.entry_uuid for a in world.links(new.target)}  # found from both sides
-
-
-def test_the_original_submission_set_keeps_its_entry(world: World) -> None:
-    (first,) = world.put(document())
-    [before] = world.sets(OLD)
-    world.change()
-    assert [a.target for a in world.links(before.entry_uuid)] == [first]
-    found = world.ask("GetSubmissionSetAndContents", XDSSubmissionSetEntryUUID=before.entry_uuid)
-    assert {o.patient_id for o in found} == {OLD}
-
-
-# --------------------------------------------------------------------------- queries
-
-
-def test_a_unique_id_means_the_last_version(world: World) -> None:
-    (first,) = world.put(document())
-    world.change()
-    [new] = world.entries(NEW)
-    assert [o.entry_uuid for o in world.ask("GetDocuments", XDSDocumentEntryUniqueId=[new.unique_id])] == [
-        new.entry_uuid
-    ]
-    every = world.refs("GetDocuments", XDSDocumentEntryUniqueId=[new.unique_id], MetadataLevel=2)
-    assert {o.entry_uuid for o in every} == {first, new.entry_uuid}
-    found = world.ask("GetDocumentsAndAssociations", XDSDocumentEntryUniqueId=[new.unique_id])
-    assert [o.entry_uuid for o in found if o.kind is DE] == [new.entry_uuid]
-
-
-def test_a_logical_id_means_the_last_version_or_all(world: World) -> None:
-    first, other = world.put(document(), document("Document02", OTHER_LOCAL))
-    world.change()
-    [new] = world.entries(NEW)
-    asked = {"XDSDocumentEntryLogicalID": [other, first]}
-    assert [o.entry_uuid for o in world.refs("GetDocuments", **asked)] == [other, new.entry_uuid]
-    every = [o.entry_uuid for o in world.refs("GetDocuments", MetadataLevel=2, **asked)]
-    assert every == [other, first, new.entry_uuid]
-    with pytest.raises(RequestRejected) as refused:
-        world.ask("GetDocuments", MetadataLevel=2, **asked)
-    assert refused.value.code is ErrorCode.RESULT_NOT_SINGLE_PATIENT
-
-
-def test_an_old_entry_uuid_still_names_the_old_version(world: World) -> None:
-    (first,) = world.put(document())
-    world.change()
-    [found] = world.ask("GetDocuments", XDSDocumentEntryEntryUUID=[first])
-    assert (found.patient_id, found.status) == (OLD, Status.DEPRECATED)
-
-
-def test_get_all_of_each_patient_has_its_own(world: World) -> None:
-    world.put(document(), folder(), member("Folder01", "Document01"))
-    world.change()
-    statuses = {f"XDS{kind}Status": [APPROVED] for kind in ("DocumentEntry", "SubmissionSet", "Folder")}
-    old = world.ask("GetAll", patientId=OLD, **statuses)
-    new = world.ask("GetAll", patientId=NEW, **statuses)
-    assert {o.kind for o in old} == {SS, ObjectKind.ASSOCIATION}
-    assert {o.patient_id for o in new} == {NEW}
-    assert {o.kind for o in new} == set(ObjectKind) - {ObjectKind.UNKNOWN}
-
-
-def test_a_folder_is_asked_for_by_its_unique_id_at_both_levels(world: World) -> None:
-    first, *_ = world.put(document(), folder(), member("Folder01", "Document01"))
-    world.change()
-    [new] = world.folders(NEW)
-    found = world.ask("GetFolderAndContents", XDSFolderUniqueId=new.unique_id)
-    assert {o.entry_uuid for o in found if o.kind is not ObjectKind.ASSOCIATION} == {
-        new.entry_uuid,
-        world.now(first).entry_uuid,
-    }
-    every = world.refs("GetFolderAndContents", XDSFolderUniqueId=new.unique_id, MetadataLevel=2)
-    assert {o.version for o in every if o.kind is FD} == {1, 2}
-
-
-def test_the_next_submission_is_about_the_new_version(world: World) -> None:
-    (first,) = world.put(document())
-    world.change()
-    with pytest.raises(RequestRejected) as refused:
-        world.put(document(patient=NEW), association(AssociationType.RPLC, "Document01", first))
-    assert ErrorCode.REGISTRY_DEPRECATED_DOCUMENT in {error.code for error in refused.value.errors}
-    world.put(document(patient=NEW), association(AssociationType.RPLC, "Document01", world.now(first).entry_uuid))
-    assert [o.version for o in world.entries(NEW)] == [1]
-
-
-# --------------------------------------------------------------------------- refusals
-
-
-@pytest.mark.parametrize(
-    ("given", "reason", "prior", "ordinal"),
-    [
-        ({"new": STRANGER}, Refusal.UNKNOWN_SURVIVOR, False, 1),
-        ({"previous": STRANGER}, Refusal.UNKNOWN_IDENTIFIER, True, 1),
-        ({"new": "P2^^^&1.9.9&ISO"}, Refusal.FOREIGN_DOMAIN, False, 1),
-        ({"previous": "P1^^^&1.9.9&ISO"}, Refusal.FOREIGN_DOMAIN, True, 1),
-        ({"local": "L1^^^&east.example&DNS"}, Refusal.FOREIGN_DOMAIN, False, 2),
-        ({"local": "L1"}, Refusal.FOREIGN_DOMAIN, False, 2),
-        ({"subsumed": "L0^^^&1.9.9&ISO"}, Refusal.FOREIGN_DOMAIN, True, 2),
-    ],
-)
-def test_nothing_moves_when_the_identifiers_are_not_what_they_should_be(
-    world: World, given: dict[str, str], reason: Refusal, prior: bool, ordinal: int
-) -> None:
-    world.put(document())
-    with pytest.raises(FeedRejected) as refused:
-        world.change(**given)
-    assert (refused.value.reason, refused.value.prior, refused.value.ordinal) == (reason, prior, ordinal)
-    assert [o.version for o in world.entries(OLD, BOTH)] == [1]
-    assert world.entries(NEW, BOTH) == []
-
-
-@pytest.mark.parametrize(("ended", "prior"), [(NEW, False), (OLD, True)])
-def test_who_has_ended_in_a_third_one_takes_no_part(world: World, ended: str, prior: bool) -> None:
-    world.merge(ended, THIRD)
-    with pytest.raises(FeedRejected) as refused:
-        world.change()
-    assert (refused.value.reason, refused.value.prior) == (Refusal.ALREADY_SUBSUMED, prior)
-
-
-def test_a_feed_without_a_local_identifier_is_refused(world: World) -> None:
-    feed = IdentityFeed(
-        event=FeedEvent.CHANGE_XAD_PID, identifiers=(CX.parse(NEW),), prior_identifiers=(CX.parse(OLD),)
-    )
-    with pytest.raises(FeedRejected) as refused:
-        world.registry.plan_feed(feed)
-    assert (refused.value.reason, refused.value.ordinal) == (Refusal.UNKNOWN_IDENTIFIER, 2)
-
-
-@pytest.mark.parametrize(
-    "agreed", [None, LinkChanges(sources=(Source("MPI", "WEST"), Source("1.2.4")))], ids=["nobody", "others"]
-)
-def test_a_manager_who_may_not_is_refused(world: World, agreed: LinkChanges | None) -> None:
-    registry = DocumentRegistry(world.registry.store, domain=AffinityDomain(link_changes=agreed))
-    with pytest.raises(FeedRejected) as refused:
-        registry.apply_feed(change())
-    assert refused.value.reason is Refusal.SOURCE_NOT_ALLOWED
-    if agreed is not None:
-        assert registry.apply_feed(change(sender=HD("1.2.4"))).result().moved == 0
-
-
-def test_a_failure_on_the_way_leaves_no_trace(world: World) -> None:
-    world.put(document(), folder(), member("Folder01", "Document01"))
-    before = world.all(OLD), world.all(NEW)
-    work = world.registry.plan_feed(change())
-
-    def failing(transaction: object) -> None:
-        work(transaction)  # type: ignore[arg-type]
-        raise ZeroDivisionError
-
-    with pytest.raises(ZeroDivisionError):
-        world.registry.store.transaction(failing)
-    assert (world.all(OLD), world.all(NEW)) == before
-
-
-def test_two_changes_at_once_move_everything_once(world: World) -> None:
-    world.put(*(document(f"Document{n}") for n in range(20)))
-    changes = [world.registry.apply_feed(change()) for _ in range(6)]
-    assert sorted(future.result().moved for future in changes) == [0, 0, 0, 0, 0, 20]
-    assert {o.version for o in world.entries(NEW, BOTH)} == {2}
-
-
-def test_opposite_changes_at_once_leave_everything_once(world: World) -> None:
-    world.put(*(document(f"Document{n}") for n in range(5)))
-    there, back = change(), change(new=OLD, previous=NEW)
-    for future in [world.registry.apply_feed(feed) for feed in (there, back) * 4]:
-        future.result()
-    found = world.entries(OLD) + world.entries(NEW)
-    assert len({o.lid for o in found}) == len(found) == 5
