@@ -20,6 +20,8 @@ from xds.metadata.rules import RULES
 from xds.metadata.rules.finding import KIND_NAMES
 from xds.pix.cases import ODD_CASES
 from xds.pix.manager import UNUSUAL
+from xds.registry.cases import LINK_CHANGE_CASES
+from xds.registry.link_change import TOLERATED as LINK_CHANGES
 from xds.registry.parameters import DOUBLE_QUOTES, UNKNOWN_STATUS
 from xds.transactions import TRANSACTIONS
 from xds.transactions.hl7v2 import HL7V2_TRANSACTIONS
@@ -193,6 +195,7 @@ def tolerances() -> str:
     query = (
         (f"`{DOUBLE_QUOTES}`", "a value of a query stands in double quotes", "ITI TF-2, 3.18.4.1.2.3.4"),
         (f"`{UNKNOWN_STATUS}`", "a status nobody knows beside others; it is left out", "ITI TF-2, 3.18.4.1.2.3.6.2"),
+        *((f"`{name}`", what, section) for name, (what, section) in LINK_CHANGES.items()),
         ("names of rules", "metadata as in the rows of [rules](rules.md) that are tolerated", "ITI TF-3, 4.2"),
     )
     hl7v2 = (
@@ -229,7 +232,11 @@ time, the tenth, the hundredth and so on.
 
 
 def feeds() -> str:
-    rows = ((c.situation, c.effect, c.answer, c.section) for c in ODD_CASES)
+    head = ("situation", "effect", "answer", "section")
+    rows, changes = (
+        table(head, ((c.situation, c.effect, c.answer, c.section) for c in cases))
+        for cases in (ODD_CASES, LINK_CHANGE_CASES)
+    )
     return f"""# Odd cases of identity feeds
 
 {NOTE}
@@ -237,10 +244,19 @@ def feeds() -> str:
 What the Patient Identifier Cross-reference Manager does, and the Document Registry with it in the same transaction,
 where the Framework leaves it open or senders depart from it. Each row has a test.
 
-{table(("situation", "effect", "answer", "section"), rows)}
+{rows}
 
 A registry without a manager obeys A40 by the preconditions of ITI TF-2, 3.8.4.2.4 alone: both identifiers are of its
 domain, known and active, or the answer is AE and nothing changes.
+
+## A43: a local identifier belongs to another patient
+
+ITI-64 is between a PIX Manager and the Document Registry; the manager here is not asked. It is one transaction: what is
+refused leaves no trace. What moves gets a new version under the new XAD-PID (the next number, the same logicalID and
+uniqueId, an entryUUID of its own), and one SubmissionSet brings all of them; the version before becomes Deprecated and
+stays with the previous patient.
+
+{changes}
 """
 
 

@@ -87,8 +87,8 @@ def open_parts(settings: Settings, *, writer: bool = True) -> Parts:
     store = _open(settings, writer=writer, shared=True)
     if settings.register_at is not None:
         return _in_front_of(settings.register_at, settings, store)
-    registry = _registry(settings, store, codes)
     domains = _domains(settings)
+    registry = _registry(settings, store, codes, domains)
     manager = PatientIdentifierCrossReferenceManager(store, domains=domains, policy=_policy(settings, domains))
     supplier = PatientDemographicsSupplier(store, domains=domains)
     repository = DocumentRepository(store, registry, unique_id=settings.repository_unique_id)
@@ -139,14 +139,14 @@ def open_identities(settings: Settings) -> Iterator[IdentityParts]:
     try:
         domains = _domains(settings)
         manager = PatientIdentifierCrossReferenceManager(store, domains=domains, policy=_policy(settings, domains))
-        registry = _registry(settings, store, None)
+        registry = _registry(settings, store, None, domains)
         outbox = Outbox(store, domains=domains)
         yield IdentityParts(manager, outbox, Endpoint([manager, registry], feeds=tabled.feeds(settings.tables)))
     finally:
         store.close()
 
 
-def _registry(settings: Settings, store: SqlStore, codes: CodeTable | None) -> DocumentRegistry:
+def _registry(settings: Settings, store: SqlStore, codes: CodeTable | None, domains: Domains) -> DocumentRegistry:
     return DocumentRegistry(
         store,
         domain=AffinityDomain(
@@ -156,6 +156,7 @@ def _registry(settings: Settings, store: SqlStore, codes: CodeTable | None) -> D
             max_results=settings.max_results,
             merges="manager",
             translate=tables.only(settings.tables, "pix")["translate"],
+            link_changes=tabled.link_changes(settings.tables, domains, codes),
         ),
         codes=codes,
     )

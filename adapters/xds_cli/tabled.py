@@ -10,10 +10,13 @@ from typing import Any
 from xds.clients.patients import Parties
 from xds.datatypes.hl7 import HD
 from xds.hl7v2.feeds import Feed, Feeds
+from xds.metadata.codes import CodeTable
 from xds.patients.domains import CheckDigit, Domain, Domains, Mode
 from xds.patients.matching import IdsMatcher
 from xds.pix import Policy
 from xds.pix.policy import Consumer
+from xds.registry import LinkChanges
+from xds.vocab.ebrim import Scheme
 from xds_cli.http_protocol import HttpLimits
 from xds_cli.tables import TableError, Tables, only, rows
 from xds_cli.tls import CertificateError, client_context, server_context
@@ -73,6 +76,19 @@ def policy(tables: Tables, domains: Domains, *, matching: bool) -> Policy:
         documents_may_join=row["documents_may_join"],
         matcher=IdsMatcher() if matching else None,
     )
+
+
+def link_changes(tables: Tables, domains: Domains, codes: CodeTable | None) -> LinkChanges | None:
+    """``[xad_pid]``; None where the manager here assigns the identifiers. Raises TableError."""
+    row = only(tables, "xad_pid")
+    kind = row["content_type"]
+    allowed = codes.by_scheme.get(Scheme.CONTENT_TYPE_CODE) if codes is not None and tables.get("xad_pid") else None
+    if allowed is not None and (kind.code, kind.scheme) not in allowed:
+        raise TableError("[xad_pid] content_type is not a contentTypeCode of the code table")
+    if domains.mode is not Mode.EXTERNAL:
+        return None
+    affinity = domains.affinity.sources if domains.affinity is not None else ()
+    return LinkChanges(content_type=kind, sources=row["sources"] or affinity)
 
 
 @dataclass(frozen=True, slots=True)

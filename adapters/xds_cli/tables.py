@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from xds.hl7v2.feeds import Feed
 from xds.hl7v2.times import zone
+from xds.metadata.common import Code
 from xds.patients.domains import Source
 from xds.vocab.hl7 import charset_of, codec_of
 from xds_cli.words import count, nearest, oid, one_of
@@ -88,6 +89,13 @@ def _senders(text: str) -> tuple[Source, ...]:
 
 def _oids(text: str) -> tuple[str, ...]:
     return tuple(oid(part.strip()) for part in text.split(","))
+
+
+def _coded(text: str) -> Code:
+    code, name, scheme = (part.strip() for part in (*text.split("^"), "", "")[:3])
+    if not (code and name and scheme) or text.count("^") > 2:
+        raise ValueError("write CODE^DISPLAY NAME^CODING SCHEME")
+    return Code(code, scheme, name)
 
 
 def _charsets(text: str) -> tuple[str, ...]:
@@ -195,6 +203,24 @@ TABLES: Final = (
                 "with assigned identifiers, people with documents each are linked automatically; else people decide",
             ),
             Column("repeat_days", count, "7", "for so long a message with the same control id and content is a repeat"),
+        ),
+    ),
+    Table(
+        "xad_pid",
+        "what the registry does when a PIX Manager says that a local identifier belongs to another patient (ITI-64)",
+        (
+            Column(
+                "sources",
+                _senders,
+                None,
+                "who may say so: MSH-3|MSH-4, …; without it who speaks for the affinity domain",
+            ),
+            Column(
+                "content_type",
+                _coded,
+                "A43^Move patient information - patient identifier list^HL70003",
+                "contentTypeCode of the submission that moves the documents: code^display name^coding scheme",
+            ),
         ),
     ),
     Table(

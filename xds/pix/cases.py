@@ -2,20 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """A situation and what becomes of it; ``answer`` is MSA-1 with ERR-3. ``test`` is in tests/xds/pix."""
-
-    situation: str
-    effect: str
-    answer: str
-    section: str
-    test: str
-
+from xds.patients.cases import Case
 
 ODD_CASES: Final = (
     Case(
