@@ -42,7 +42,7 @@ LANES = (
         "crash-postgresql",
         "tests.evidence.crash_postgresql",
         "likewise on PostgreSQL; and one that is killed, shut down or stands still is borne",
-        ("--rounds", "120"),
+        ("--rounds", "156"),
         resumes=True,
     ),
     Lane(
