@@ -106,7 +106,7 @@ class KeptVisit:
     identity: IdentityKey
     number: int
     began: int  # YYYYMMDDhhmmss: PV1-44, else when it was first told of
-    heard: int  # when it was last told of, in seconds since 1970
+    heard: int  # when it was last told of, in milliseconds since 1970
     stamps: bytes = b""  # as those of demographics
     visit: bytes = b""  # see ``xds.patients.compact_visit``
 

@@ -88,7 +88,7 @@ class FeedWork:
 
     @property
     def teller(self) -> Teller:
-        return Teller(self.source, self.moment, self.occasion.time, self.occasion.now)
+        return Teller(self.source, self.moment)
 
     def _is_new(self, transaction: Transaction, applied: AppliedFeed) -> bool:
         assert self.message is not None

@@ -111,7 +111,7 @@ class PatientIdentifierCrossReferenceManager:
         said = [feed.event, feed.recorded_time, *(f"{d.number}^{cx.id}" for d, cx, _ in found), "~"]
         said += [f"{d.number}^{cx.id}" for d, cx, _ in second]
         content = encoded + repr(sorted(deleted)).encode() if deleted else encoded
-        visit = None if feed.visit is None else news_of(feed, self.domains, source)
+        visit = None if feed.visit is None else news_of(feed, self.domains, source, self.clock())
         if visit is not None:
             content += visit.content
         return FeedWork(

@@ -32,6 +32,7 @@ class VisitNews:
     number: int  # ``KeptVisit.number``
     visit: bytes
     terms: frozenset[str]
+    heard: int  # ``KeptVisit.heard``
     deleted: frozenset[str] = frozenset()
 
     @property
@@ -40,7 +41,7 @@ class VisitNews:
         return self.visit + repr(sorted(self.deleted)).encode() if self.deleted else self.visit
 
 
-def news_of(feed: IdentityFeed, domains: Domains, source: int) -> VisitNews | None:
+def news_of(feed: IdentityFeed, domains: Domains, source: int, now: datetime) -> VisitNews | None:
     """The visit of a feed; None when it is about none. ``source`` stands for the sender."""
     visit = feed.visit
     if visit is None or feed.event not in _ABOUT_VISITS:
@@ -51,7 +52,8 @@ def news_of(feed: IdentityFeed, domains: Domains, source: int) -> VisitNews | No
     number = 0
     if visit.visit_number.id.strip():
         number = _number(visit.visit_number, feed, domains, source)
-    return VisitNews(number=number, visit=encoded, terms=visit_terms(visit), deleted=visit.deleted)
+    heard = int(now.timestamp() * 1000)
+    return VisitNews(number=number, visit=encoded, terms=visit_terms(visit), heard=heard, deleted=visit.deleted)
 
 
 def _number(number: CX, feed: IdentityFeed, domains: Domains, source: int) -> int:
@@ -72,8 +74,6 @@ class Teller:
 
     source: int
     moment: int | None  # milliseconds since 1970; None orders nothing
-    time: int  # YYYYMMDDhhmmss
-    now: int  # seconds since 1970
 
 
 def keep_visit(
@@ -96,11 +96,11 @@ def keep_visit(
     content = compact_visit.overlay(before.visit, news.visit, news.deleted) if before and same_visit else news.visit
     if before is not None and (content, stamps) == (before.visit, before.stamps):
         return False
-    began = before.began if before and same_visit else _told(teller)
+    began = before.began if before and same_visit else _told(news, teller)
     if before is None or content != before.visit:
         began = _number_of_time(compact_visit.decode(content).admit_time) or began
     visit = KeptVisit(
-        identity=identity, number=news.number, began=began, heard=teller.now, stamps=stamps, visit=content
+        identity=identity, number=news.number, began=began, heard=news.heard, stamps=stamps, visit=content
     )
     if before is None and len(known) >= MOST_VISITS and not _make_room(transaction, visit, known):
         return False
@@ -131,11 +131,10 @@ def _age(visit: KeptVisit) -> tuple[int, int, int, int]:
     return visit.age
 
 
-def _told(teller: Teller) -> int:
+def _told(news: VisitNews, teller: Teller) -> int:
     """When a visit without PV1-44 was told of first: it began about then."""
-    if teller.moment is None:
-        return teller.time
-    return int(f"{datetime.fromtimestamp(teller.moment / 1000, UTC):%Y%m%d%H%M%S}")
+    told = news.heard if teller.moment is None else teller.moment
+    return int(f"{datetime.fromtimestamp(told / 1000, UTC):%Y%m%d%H%M%S}")
 
 
 def _number_of_time(text: str) -> int:
