@@ -61,7 +61,7 @@ ODD_CASES: Final = (
         "test_the_newest_visits_are_kept",
     ),
     Case(
-        "a field of PV1 is empty, or ``, in a visit that is known",
+        'a field of PV1 is empty, or `""`, in a visit that is known',
         'empty: it stays as it was; `""`: it is deleted',
         "AA",
         "HL7 2.5, 2.10.4",
