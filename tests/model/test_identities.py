@@ -105,7 +105,7 @@ class Sequence:
         said, source, time = f"Madeup{self.r.randint(1, 99)}", self.r.choice(("ONE", "TWO")), self.r.randint(1, 50)
         event = self.r.choice((FeedEvent.ADMIT, FeedEvent.UPDATE, FeedEvent.UPDATE_PERSON))
         made = self.model.announce(names, said, source, time)
-        number, ward = self.r.choice(("", "V1", "V2")), f"W{self.r.randint(1, 4)}"
+        number, ward = self.r.choice(("", "V1")), f"W{self.r.randint(1, 4)}"
         told = self.r.random() < 0.7
         if told and event is not FeedEvent.UPDATE_PERSON:
             self.model.tell_visit(names, number, ward, source, time)

@@ -16,7 +16,7 @@ from xds.patients.records import Identity, IdentityKey
 from xds.patients.terms import terms_for, visit_term_for
 from xds.patients.visit import Visit
 from xds.pdq.fitting import is_exact, tests_of
-from xds.pdq.visiting import visit_tests, visits_by_person
+from xds.pdq.visiting import visit_tests, visits_by_person, with_visit
 from xds.ports import Reader
 
 _AT_ONCE: Final = 256  # identities that are looked at together
@@ -107,7 +107,8 @@ class Search:
             for terms in alternatives:
                 yield from map(self._whole, self._in_order(partial(self._reader.with_terms, terms, limit=_AT_ONCE)))
         elif self._about_visits:
-            yield from map(self._people, self._in_order(partial(self._reader.visited, limit=_AT_ONCE)))
+            for keys in self._in_order(partial(self._reader.visited, limit=_AT_ONCE)):
+                yield self._people(with_visit(self._reader, keys, self._visit_tests))
         else:
             yield from map(self._whole, self._in_order(partial(self._reader.all_identities, limit=_AT_ONCE)))
 
@@ -124,8 +125,8 @@ class Search:
 
     def _people(self, keys: Sequence[IdentityKey]) -> list[Identity]:
         """All identities of whoever has one of these: a visit is the person's, whichever identity it came with."""
-        groups = {identity.group for identity in self._reader.identities(keys)}
-        return self._reader.persons(groups, whole=True)
+        groups = {identity.group for identity in self._reader.identities(keys)} if keys else set()
+        return self._reader.persons(groups, whole=True) if groups else []
 
     def _by_identifiers(self) -> list[Identity]:
         """All identities of the people who have every identifier asked for, the identities named first."""

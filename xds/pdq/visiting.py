@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from xds.datatypes.hl7 import XCN, XPN, unescape
@@ -34,6 +34,20 @@ def visits_by_person(
     for visit in reader.visits(person_of):
         kept.setdefault(person_of[visit.identity], []).append(visit)
     return {group: _each_once(visits) for group, visits in kept.items()}
+
+
+def with_visit(
+    reader: IdentityReader, keys: Sequence[IdentityKey], tests: Sequence[VisitTest]
+) -> Sequence[IdentityKey]:
+    """Those of these identities that have a visit for which the tests hold; of the person it may not be the newest."""
+    if not tests:
+        return keys
+    return sorted({kept.identity for kept in reader.visits(keys) if _holds(tests, kept)})
+
+
+def _holds(tests: Sequence[VisitTest], kept: KeptVisit) -> bool:
+    visit = compact_visit.decode(kept.visit)
+    return all(test(visit) for test in tests)
 
 
 def _each_once(kept: Iterable[KeptVisit]) -> list[PersonsVisit]:

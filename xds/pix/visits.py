@@ -32,6 +32,7 @@ class VisitNews:
     number: int  # ``KeptVisit.number``
     visit: bytes
     terms: frozenset[str]
+    began: int  # of PV1-44; 0 when it is empty or no time
     heard: int  # ``KeptVisit.heard``
     deleted: frozenset[str] = frozenset()
 
@@ -53,7 +54,14 @@ def news_of(feed: IdentityFeed, domains: Domains, source: int, now: datetime) ->
     if visit.visit_number.id.strip():
         number = _number(visit.visit_number, feed, domains, source)
     heard = int(now.timestamp() * 1000)
-    return VisitNews(number=number, visit=encoded, terms=visit_terms(visit), heard=heard, deleted=visit.deleted)
+    return VisitNews(
+        number=number,
+        visit=encoded,
+        terms=visit_terms(visit),
+        began=_number_of_time(visit.admit_time),
+        heard=heard,
+        deleted=visit.deleted,
+    )
 
 
 def _number(number: CX, feed: IdentityFeed, domains: Domains, source: int) -> int:
@@ -96,9 +104,8 @@ def keep_visit(
     content = compact_visit.overlay(before.visit, news.visit, news.deleted) if before and same_visit else news.visit
     if before is not None and (content, stamps) == (before.visit, before.stamps):
         return False
-    began = before.began if before and same_visit else _told(news, teller)
-    if before is None or content != before.visit:
-        began = _number_of_time(compact_visit.decode(content).admit_time) or began
+    # an overlay keeps a PV1-44 that is known, and with it when the visit began
+    began = news.began or (before.began if before and same_visit else _told(news, teller))
     visit = KeptVisit(
         identity=identity, number=news.number, began=began, heard=news.heard, stamps=stamps, visit=content
     )

@@ -162,6 +162,7 @@ def test_a_visit_is_answered_as_last_told(
     region.send(FeedEvent.UPDATE, teller, demographics=person("Fictitious", "Ada"), visit=moved)
     [record] = supplier.find(asked(visit=Visit(location=("W7",)))).records
     assert record.visit == replace(moved, admit_time="20260210")
+    assert ask(supplier, visit=Visit(location=("W\\T\\2",))) == []  # where it was before, by the other identifier
     assert ask(supplier, given_name="ada") == ADA
 
 
