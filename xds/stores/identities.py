@@ -17,6 +17,7 @@ from xds.patients.records import (
     Identity,
     IdentityKey,
     IdentityState,
+    KeptVisit,
     Notification,
 )
 from xds.stores import identity_statements as sql
@@ -76,6 +77,16 @@ class IdentityReads:
             parameters = [start, start + _LAST]
         statement = self._statements.get(sql.terms_find, prefix, len(further))
         return [row[0] for row in self._session.rows(statement, (*parameters, after, *further, limit))]
+
+    def visits(self, keys: Collection[IdentityKey]) -> list[KeptVisit]:
+        found: list[KeptVisit] = []
+        for part in chunks(sorted(set(keys))):
+            statement = self._statements.get(sql.visits_read, places(len(part)))
+            found += map(_visit, self._session.rows(statement, padded(part)))
+        return found
+
+    def visited(self, *, after: IdentityKey, limit: int) -> list[IdentityKey]:
+        return [row[0] for row in self._session.rows(self._statements.get(sql.visited_read), (after, limit))]
 
     def all_identities(self, *, after: IdentityKey, limit: int) -> list[IdentityKey]:
         return [row[0] for row in self._session.rows(self._statements.get(sql.identities_all), (after, limit))]
@@ -151,6 +162,15 @@ class IdentityWrites(IdentityReads):
     def remove_terms(self, key: IdentityKey, terms: Collection[str]) -> None:
         for part in chunks(sorted(terms)):
             self._session.run(self._statements.get(sql.terms_delete, places(len(part))), (key, *padded(part)))
+
+    def put_visit(self, visit: KeptVisit) -> None:
+        v = visit
+        values = (v.identity, v.number, v.began, v.heard, v.stamps, v.visit)
+        self._session.run(self._statements.insert(sql.visit_put), values)
+
+    def remove_visits(self, identity: IdentityKey, numbers: Collection[int]) -> None:
+        for part in chunks(sorted(numbers)):
+            self._session.run(self._statements.get(sql.visits_delete, places(len(part))), (identity, *padded(part)))
 
     def learn_domain(self, authority: HD, number: int) -> None:
         self._session.run(self._statements.insert(sql.domain_insert), (number, str(authority)))
@@ -272,6 +292,13 @@ def _identity(row: Sequence[Any]) -> Identity:
         bytes(stamps or b""),
         quoted or "",
         bytes(demographics or b""),
+    )
+
+
+def _visit(row: Sequence[Any]) -> KeptVisit:
+    identity, number, began, heard, stamps, visit = row
+    return KeptVisit(
+        identity=identity, number=number, began=began, heard=heard, stamps=bytes(stamps), visit=bytes(visit)
     )
 
 

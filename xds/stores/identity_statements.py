@@ -116,6 +116,32 @@ def terms_find(prefix: bool, further: int) -> sa.Select[Any]:
     return query.order_by(t.c.identity).limit(b(sa.Integer())).offset(_START)
 
 
+# --------------------------------------------------------------------------- visits
+
+
+def visits_read(number: int) -> sa.Select[Any]:
+    b, t = Binds(), tables.identity_visit
+    return sa.select(*t.columns).where(t.c.identity.in_(b.many(t.c.identity, number)))
+
+
+def visited_read() -> sa.Select[Any]:
+    b, t = Binds(), tables.identity_visit
+    after = t.c.identity > b.like(t.c.identity)
+    return sa.select(t.c.identity).distinct().where(after).order_by(t.c.identity).limit(b(sa.Integer())).offset(_START)
+
+
+def visit_put(dialect: str) -> Any:
+    b, t = Binds(), tables.identity_visit
+    insert = insert_into(dialect, t).values({c.name: b.like(c) for c in t.columns})
+    said = {c.name: insert.excluded[c.name] for c in t.columns if not c.primary_key}
+    return insert.on_conflict_do_update(index_elements=[t.c.identity, t.c.number], set_=said)
+
+
+def visits_delete(number: int) -> sa.Delete:
+    b, t = Binds(), tables.identity_visit
+    return sa.delete(t).where(t.c.identity == b.like(t.c.identity), t.c.number.in_(b.many(t.c.number, number)))
+
+
 # --------------------------------------------------------------------------- facts
 
 
