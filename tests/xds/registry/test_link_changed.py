@@ -14,7 +14,20 @@ from tests.xds.registry.build import (
     references,
     submission,
 )
-from tests.xds.registry.moving import DE, FD, NEW, OLD, OTHER_LOCAL, SS, STRANGER, THIRD, World, change, document
+from tests.xds.registry.moving import (
+    DE,
+    FD,
+    NEW,
+    OLD,
+    OTHER_LOCAL,
+    SS,
+    STRANGER,
+    SUBSUMED,
+    THIRD,
+    World,
+    change,
+    document,
+)
 from xds.datatypes.hl7 import CX, HD
 from xds.errors import RequestRejected
 from xds.patients.domains import Source
@@ -228,6 +241,18 @@ def test_changes_and_submissions_at_once_have_an_order(world: World) -> None:
     inside = world.content(kept.entry_uuid)
     assert inside <= whose.keys()
     assert {whose[uuid] for uuid in inside} <= {kept.patient_id}
+
+
+def test_within_one_patient_versions_stay_under_the_key_of_their_identifier(world: World) -> None:
+    first, binder, _ = world.put(document(local=SUBSUMED), folder(), member("Folder01", "Document01"))
+    world.merge(OLD, THIRD)
+    world.change(new=THIRD, previous=THIRD, subsumed=SUBSUMED)
+    reader = world.registry.store.read
+    [old], new = reader(lambda r: r.by_uuid([first])), world.now(first)
+    assert (new.version, new.patient_id, new.patient) == (2, THIRD, old.patient)
+    assert world.content(binder) == {new.entry_uuid}
+    # the SubmissionSet is the survivor's: an undo of the merge is looked at by somebody (DESIGN D12)
+    assert world.registry.store.transaction(lambda t: t.tangled([OLD], [THIRD]))
 
 
 def test_a_change_and_a_merge_at_once_lose_nothing(world: World) -> None:
