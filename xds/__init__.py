@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from xds.metadata.folder import Folder
     from xds.metadata.submission import build_submission
     from xds.metadata.submission_set import SubmissionSet
+    from xds.pdq.supplier import PatientDemographicsSupplier
+    from xds.pix.manager import PatientIdentifierCrossReferenceManager
     from xds.registry.actor import AffinityDomain, DocumentRegistry
     from xds.registry.bulk import bulk_load
     from xds.repository.actor import DocumentRepository
@@ -59,6 +61,8 @@ _HOMES: Final = {
     "MalformedMessage": "xds.errors",
     "MessageTooLarge": "xds.errors",
     "Parties": "xds.clients.patients",
+    "PatientDemographicsSupplier": "xds.pdq.supplier",
+    "PatientIdentifierCrossReferenceManager": "xds.pix.manager",
     "PatientIdentitySource": "xds.clients.patients",
     "PdqConsumer": "xds.clients.patients",
     "PeerRejected": "xds.errors",
@@ -92,6 +96,8 @@ __all__ = [
     "MalformedMessage",
     "MessageTooLarge",
     "Parties",
+    "PatientDemographicsSupplier",
+    "PatientIdentifierCrossReferenceManager",
     "PatientIdentitySource",
     "PdqConsumer",
     "PeerRejected",

@@ -348,13 +348,6 @@ class StoreRegistrar(Registrar, Protocol):
         """
 
 
-class PatientTranslator(Protocol):
-    """Registry → PIX Manager: the affinity domain's identifier of somebody who is named otherwise (DESIGN D13)."""
-
-    def __call__(self, identifier: str, reader: Reader, /) -> str | None:
-        """Both in the form that metadata has, ``id^^^&OID&ISO``; None when the person has none, or is not known."""
-
-
 class Clock(Protocol):
     def __call__(self) -> datetime:
         """The time now, aware, in UTC."""

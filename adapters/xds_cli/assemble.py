@@ -14,10 +14,10 @@ from xds.datatypes.prometheus import counter
 from xds.datatypes.tolerances import ACCEPTED
 from xds.errors import StoreUnavailable
 from xds.metadata.codes import CodeTable
-from xds.patients.domains import Domains, Mode
+from xds.patients.domains import Domains
 from xds.pdq import PatientDemographicsSupplier
-from xds.pix import PatientIdentifierCrossReferenceManager, Policy
-from xds.ports import Reader, Transaction
+from xds.pix import Outbox, PatientIdentifierCrossReferenceManager, Policy
+from xds.ports import Reader
 from xds.registry.actor import AffinityDomain, DocumentRegistry
 from xds.repository.actor import DocumentRepository
 from xds.stores import open_store
@@ -64,7 +64,6 @@ class Parts:
     feed: Endpoint
     delivery: HttpReplyDelivery | None
     remote: Remote | None = None
-    manager: PatientIdentifierCrossReferenceManager | None = None
     notifying: Sequence[Notifying] = ()
 
     def close(self) -> None:
@@ -89,8 +88,8 @@ def open_parts(settings: Settings, *, writer: bool = True) -> Parts:
     if settings.register_at is not None:
         return _in_front_of(settings.register_at, settings, store)
     domains = _domains(settings)
+    registry = _registry(settings, store, codes, domains)
     manager = PatientIdentifierCrossReferenceManager(store, domains=domains, policy=_policy(settings, domains))
-    registry = _registry(settings, store, codes, manager)
     supplier = PatientDemographicsSupplier(store, domains=domains)
     repository = DocumentRepository(store, registry, unique_id=settings.repository_unique_id)
     actors: dict[Actor, object] = {Actor.DOCUMENT_REGISTRY: registry, Actor.DOCUMENT_REPOSITORY: repository}
@@ -109,15 +108,15 @@ def open_parts(settings: Settings, *, writer: bool = True) -> Parts:
         transactions=_hl7v2_transactions(settings, repository),
         bury=manager.bury,
     )
+    outbox = Outbox(store, domains=domains)
     if writer:
-        store.transaction(_release)
+        outbox.recover()
     return Parts(
         store,
         _app(settings, actors, store, delivery, feed, [tolerances]),
         feed,
         delivery,
-        manager=manager,
-        notifying=[Notifying(manager, peer) for peer in tabled.pix_consumers(settings.tables, domains)],
+        notifying=[Notifying(outbox, peer) for peer in tabled.pix_consumers(settings.tables, domains)],
     )
 
 
@@ -126,6 +125,7 @@ class IdentityParts:
     """What a command works with that looks after patient identities."""
 
     manager: PatientIdentifierCrossReferenceManager
+    outbox: Outbox
     endpoint: Endpoint
 
 
@@ -139,34 +139,27 @@ def open_identities(settings: Settings) -> Iterator[IdentityParts]:
     try:
         domains = _domains(settings)
         manager = PatientIdentifierCrossReferenceManager(store, domains=domains, policy=_policy(settings, domains))
-        registry = _registry(settings, store, None, manager)
-        yield IdentityParts(manager, Endpoint([manager, registry], feeds=tabled.feeds(settings.tables)))
+        registry = _registry(settings, store, None, domains)
+        outbox = Outbox(store, domains=domains)
+        yield IdentityParts(manager, outbox, Endpoint([manager, registry], feeds=tabled.feeds(settings.tables)))
     finally:
         store.close()
 
 
-def _registry(
-    settings: Settings, store: SqlStore, codes: CodeTable | None, manager: PatientIdentifierCrossReferenceManager
-) -> DocumentRegistry:
-    translating = manager.domains.mode is Mode.TRANSLATE
+def _registry(settings: Settings, store: SqlStore, codes: CodeTable | None, domains: Domains) -> DocumentRegistry:
     return DocumentRegistry(
         store,
-        translator=manager.affinity_identifier if translating else None,
         domain=AffinityDomain(
             assigning_authority=settings.domain,
             patients="any" if settings.patients == "any" else "known",
             home_community_id=settings.home_community_id,
             max_results=settings.max_results,
             merges="manager",
-            link_changes=tabled.link_changes(settings.tables, manager.domains, codes),
+            translate=tables.only(settings.tables, "pix")["translate"],
+            link_changes=tabled.link_changes(settings.tables, domains, codes),
         ),
         codes=codes,
     )
-
-
-def _release(transaction: Transaction) -> None:
-    """What a server that was killed had begun to tell is told again."""
-    transaction.release_notifications()
 
 
 def _domains(settings: Settings) -> Domains:
@@ -261,7 +254,7 @@ def _codes(settings: Settings) -> CodeTable | None:
 def open_writer(settings: Settings) -> SqlStore:
     """The store of the process that writes for others; raises StartError."""
     store = _open(settings, writer=True, shared=True)
-    store.transaction(_release)
+    Outbox(store, domains=_domains(settings)).recover()
     return store
 
 

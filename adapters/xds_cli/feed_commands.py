@@ -102,7 +102,7 @@ def outbox(
         from xds_cli.feeding import at_store, outbox
 
         with at_store(config, data, database) as actors:
-            outbox(actors.manager, given_up=given_up, limit=limit, as_json=as_json)
+            outbox(actors.outbox, given_up=given_up, limit=limit, as_json=as_json)
 
 
 @feed.command()
@@ -114,7 +114,7 @@ def resend(
 ) -> None:
     """Tell a consumer again what it refused."""
     with exits("feed resend"):
-        from xds_cli.feeding import at_store
+        from xds_cli.feeding import at_store, resend
 
         with at_store(config, data, database) as actors:
-            print(actors.manager.retry_notifications(consumer))
+            resend(actors.outbox, consumer)

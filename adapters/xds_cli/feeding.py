@@ -7,13 +7,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from xds.clients.patients import Hl7Exchange, Parties
 from xds.datatypes.hl7 import CX, HD
 from xds.errors import StoreUnavailable, XdsError
 from xds.hl7v2.ack import read_acknowledgement
 from xds.patients.records import DeadLetter
-from xds.pix import PatientIdentifierCrossReferenceManager
+from xds.pix import Outbox, PatientIdentifierCrossReferenceManager
 from xds_cli.assemble import IdentityParts, open_identities
 from xds_cli.config import ConfigError, StartError, load_settings, read_address
 from xds_cli.output import print_errors, print_json, print_table
@@ -166,10 +167,21 @@ def _letter(manager: PatientIdentifierCrossReferenceManager, number: int) -> Dea
 # --------------------------------------------------------------------------- the outbox
 
 
-def outbox(manager: PatientIdentifierCrossReferenceManager, *, given_up: bool, limit: int, as_json: bool) -> None:
+def outbox(outbox: Outbox, *, given_up: bool, limit: int, as_json: bool) -> None:
     """List notifications."""
-    found = manager.notifications(given_up=given_up, limit=limit)
+    found = outbox.given_up(limit) if given_up else outbox.waiting(limit)
     if as_json:
         print_json({"number": n.number, "consumer": n.consumer, "attempts": n.attempts} for n in found)
     else:
         print_table(("number", "consumer", "attempts"), ((str(n.number), n.consumer, str(n.attempts)) for n in found))
+
+
+def resend(outbox: Outbox, consumer: str) -> None:
+    """Tell a consumer again what it refused; prints how many notifications that are."""
+    refused = [n for n in outbox.given_up(_ALL) if n.consumer == consumer]
+    for notification in refused:
+        outbox.revive(notification.number)
+    print(len(refused))
+
+
+_ALL: Final = 1_000_000

@@ -8,7 +8,7 @@ from typing import Final
 
 from xds.clients.notifier import UpdateNotifier
 from xds.errors import StoreUnavailable
-from xds.pix import PatientIdentifierCrossReferenceManager
+from xds.pix import Outbox
 from xds_cli.tabled import ConsumerPeer
 
 log = logging.getLogger("xds.serve")
@@ -22,9 +22,9 @@ CLOSE_SECONDS: Final = 5.0
 class Notifying:
     """A thread that delivers to one consumer, until ``close``."""
 
-    def __init__(self, manager: PatientIdentifierCrossReferenceManager, peer: ConsumerPeer) -> None:
+    def __init__(self, outbox: Outbox, peer: ConsumerPeer) -> None:
         self._peer = peer
-        self._notifier = UpdateNotifier(manager, peer.consumer, peer.client.exchange, peer.parties)
+        self._notifier = UpdateNotifier(outbox, peer.consumer, peer.client.exchange, peer.parties)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"notify {peer.consumer.name}", daemon=True)
         self._thread.start()

@@ -180,10 +180,15 @@ TABLES: Final = (
         (
             Column(
                 "identifiers",
-                one_of("external", "assigned", "translate"),
+                one_of("external", "assigned"),
                 "external",
-                "those of the affinity domain: external: a feed brings them; assigned: one is made for each person;"
-                " translate: likewise, and documents are submitted and asked for under any identifier of that person",
+                "those of the affinity domain: external: a feed brings them; assigned: one is made for each person",
+            ),
+            Column(
+                "translate",
+                _flag,
+                "false",
+                "submissions and queries under another domain's identifier mean the person's of the affinity domain",
             ),
             Column(
                 "unknown_survivor",

@@ -378,7 +378,8 @@ _PROBLEMS = {
             WHERE source NOT IN (SELECT * FROM there) OR target NOT IN (SELECT * FROM there)""",
     "DocumentEntry without its document": f"""
         SELECT count(*) FROM document_entry e WHERE e.unique_id NOT LIKE '{REGISTERED_ONLY}%' AND NOT EXISTS (
-            SELECT 1 FROM document d WHERE d.unique_id = e.unique_id AND d.hash = e.hash AND d.size = e.size)""",
+            SELECT 1 FROM document d JOIN directory i ON i.identifier = CAST(e.unique_id AS BLOB)
+            WHERE d.unique_id = e.unique_id AND d.hash = i.hash AND d.size = i.size)""",
     "document without its DocumentEntry": """
         SELECT count(*) FROM document WHERE unique_id NOT IN (SELECT unique_id FROM document_entry)""",
 }

@@ -35,7 +35,7 @@ LANES = (
         "crash",
         "tests.evidence.crash",
         "kill -9 under load loses nothing that was acknowledged",
-        ("--rounds", "100"),
+        ("--rounds", "500"),
         resumes=True,
     ),
     Lane(
@@ -54,6 +54,7 @@ LANES = (
     ),
     Lane("synced", "tests.evidence.synced", "an acknowledgement is sent after its bytes were synced to the disk"),
     Lane("large", "tests.evidence.large", "a document of 1 GB moves the memory of the server by a few MB"),
+    Lane("steady", "tests.evidence.steady", "half an hour at 80 % of what the machine can serve moves no memory"),
     Lane(
         "scale",
         "tests.evidence.scale",
@@ -64,6 +65,13 @@ LANES = (
         "model",
         "tests.evidence.model",
         "the registry answers as a naive model does, over thousands of sequences, on both databases",
+        resumes=True,
+    ),
+    Lane(
+        "identities",
+        "tests.evidence.model",
+        "manager and registry answer as a naive model does over feeds, merges, links, undos and submissions",
+        ("--subject", "identities"),
         resumes=True,
     ),
     Lane(

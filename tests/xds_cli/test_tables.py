@@ -127,9 +127,8 @@ def test_link_changes_are_believed_from_who_speaks_for_the_affinity_domain(tmp_p
     assert agreed == LinkChanges(sources=(Source("XREF"),), content_type=Code("m", "1.2"))
 
 
-@pytest.mark.parametrize("mode", ["assigned", "translate"])
-def test_nobody_changes_links_of_identifiers_that_are_assigned_here(tmp_path: Path, mode: str) -> None:
-    found = load(tmp_path, f"[pix]\nidentifiers = '{mode}'").tables
+def test_nobody_changes_links_of_identifiers_that_are_assigned_here(tmp_path: Path) -> None:
+    found = load(tmp_path, "[pix]\nidentifiers = 'assigned'").tables
     assert tabled.link_changes(found, tabled.domains(found, "1.2.3"), None) is None
 
 

@@ -6,7 +6,7 @@ from xds.datatypes.hl7 import CX
 from xds.patients.directory import Directory, holders, identifiers_of_person
 from xds.patients.domains import Domain, Domains
 from xds.patients.queries import CrossReferenceQuery, UnknownDomain, UnknownIdentifier
-from xds.patients.records import Identity, IdentityState
+from xds.patients.records import Identity
 from xds.ports import Reader
 
 
@@ -31,22 +31,6 @@ def find_identifiers(domains: Domains, query: CrossReferenceQuery, reader: Reade
     found = identifiers_of_person(directory, members, wanted)
     asked = (domain.number, query.identifier.id)
     return tuple(cx for number, cx in found if (number, cx.id) != asked)
-
-
-def affinity_identifier(domains: Domains, identifier: str, reader: Reader) -> str | None:
-    """The affinity domain's identifier of whoever has this one; of one that has ended, whoever it ended in.
-
-    None when nobody is known by it, or they have no identifier of the affinity domain, or several.
-    """
-    asked, affinity = CX.parse(identifier), domains.affinity
-    domain = domains.find(asked.assigning_authority)
-    if affinity is None or domain is None or domain.trusted:
-        return None
-    identity = reader.identity(domain.number, asked.id)
-    if identity is None or identity.state is IdentityState.ABSENT:
-        return None
-    found = [i for i in reader.persons([identity.group]) if i.active and i.domain == affinity.number]
-    return affinity.wire(found[0].id) if len(found) == 1 else None
 
 
 def _person_of(reader: Reader, domain: Domain, id: str) -> list[Identity]:

@@ -20,7 +20,7 @@ from xds.patients.domains import Domain, Domains, Mode, number_of
 from xds.patients.feed import FeedRejected, IdentityFeed, Refusal
 from xds.patients.matching import trusted_entries
 from xds.patients.queries import CrossReferenceQuery, UnknownDomain
-from xds.patients.records import DeadLetter, Notification
+from xds.patients.records import DeadLetter
 from xds.patients.terms import terms_of
 from xds.pix import crossref, history
 from xds.pix.feed import AppliedFeed, FeedWork, Target
@@ -176,10 +176,6 @@ class PatientIdentifierCrossReferenceManager:
         """
         return self.store.read(partial(crossref.find_identifiers, self.domains, query))
 
-    def affinity_identifier(self, identifier: str, reader: Reader) -> str | None:
-        """The affinity domain's identifier of somebody named otherwise: ``translator`` of the registry (DESIGN D13)."""
-        return crossref.affinity_identifier(self.domains, identifier, reader)
-
     # ----------------------------------------------------------------- people decide
 
     def merge(self, subsumed: CX, survivor: CX, *, by: str, reason: str = "") -> int:
@@ -247,16 +243,6 @@ class PatientIdentifierCrossReferenceManager:
         now = self.clock()
         return Occasion(self.policy, self._affinity, _number(now), int(now.timestamp()), origin, cause, reason)
 
-    # ----------------------------------------------------------------- consumers who were not told
-
-    def notifications(self, *, given_up: bool = False, limit: int = 100) -> list[Notification]:
-        """What waits in the outbox for consumers (ITI-10), or what a consumer refused; see ``xds.clients.notifier``."""
-        return self.store.read(partial(_notifications, given_up, limit))
-
-    def retry_notifications(self, consumer: str) -> int:
-        """What this consumer refused waits for it again; how many notifications that were."""
-        return self.store.transaction(partial(_retry, consumer))
-
     # ----------------------------------------------------------------- what could not be applied
 
     def bury(self, message: bytes, *, sender: str, control_id: str, reason: str) -> Future[int]:
@@ -307,20 +293,6 @@ def _number(moment: datetime) -> int:
 def _seen(domains: Domains, authority: HD, reader: Reader) -> HD:
     domain = Directory(domains, reader).find(authority)
     return authority if domain is None else domain.authority
-
-
-def _notifications(given_up: bool, limit: int, reader: Reader) -> list[Notification]:
-    return reader.notifications(dead=given_up, limit=limit)
-
-
-def _retry(consumer: str, transaction: Transaction) -> int:
-    refused = [n for n in transaction.notifications(dead=True, limit=_ALL) if n.consumer == consumer]
-    for notification in refused:
-        transaction.return_notification(notification.number, 0)
-    return len(refused)
-
-
-_ALL: Final = 1_000_000
 
 
 def _bury(letter: DeadLetter, transaction: Transaction) -> int:

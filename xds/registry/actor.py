@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Final, Literal
 
-from xds.datatypes.hl7 import cx_problem
 from xds.datatypes.time import utc_now
 from xds.datatypes.tolerances import Tolerances
 from xds.metadata.codes import CodeTable
@@ -18,13 +17,12 @@ from xds.metadata.registry_object import Submission
 from xds.metadata.requests import AdhocQuery, ReturnType
 from xds.metadata.rules import Profile
 from xds.patients.feed import IdentityFeed
-from xds.ports import Clock, PatientTranslator, Reader, RegistryResponse, StoredObject, Transaction, UnitOfWork
+from xds.ports import Clock, Reader, RegistryResponse, StoredObject, Transaction, UnitOfWork
 from xds.registry import queries
 from xds.registry.link_change import DROPPED, NO_OID, LinkChanges, plan_link_change
 from xds.registry.parameters import Arguments, read_arguments, stored_query
 from xds.registry.patients import FEED_EVENTS, AppliedFeed, plan_feed
 from xds.registry.submit import Plan, examine, make_plan
-from xds.registry.translation import TRANSLATED, translate_patients
 from xds.vocab.hl7 import FeedEvent
 
 #: Authority of the patient identifiers when nothing else is configured.
@@ -41,6 +39,8 @@ class AffinityDomain:
     is refused with XDSUnknownPatientId ("error").
     ``merges``: the registry obeys the merges of its feed by itself ("feed"), or a Patient Identifier Cross-reference
     Manager on the same store does it in the same transaction ("manager").
+    ``translate``: a submission or query under another domain's identifier means what a manager on the same store calls
+    that person in the affinity domain; otherwise it is refused (XDSUnknownPatientId), or finds nothing.
     ``link_changes``: who may move the documents of a local identifier to another patient (ITI-64), and the code of
     what then is submitted; None refuses it, where the domain's identifiers are assigned here.
     ``home_community_id`` (urn:oid:…) is put on every object of a query's answer when given.
@@ -51,6 +51,7 @@ class AffinityDomain:
     patients: Literal["known", "any"] = "known"
     unknown_patient: Literal["empty", "error"] = "empty"
     merges: Literal["feed", "manager"] = "feed"
+    translate: bool = False
     home_community_id: str | None = None
     max_results: int = 10_000
     link_changes: LinkChanges | None = LinkChanges()  # noqa: RUF009 (a frozen value)
@@ -68,8 +69,7 @@ class QueryResult:
 class DocumentRegistry:
     """Keeps the metadata of one affinity domain in a store, and answers for it. Thread-safe.
 
-    ``codes`` limits codes and MIME types to the domain's; without it any are accepted. With a ``translator``, whoever
-    submits or asks about a patient under an identifier of another domain means the affinity domain's of that person.
+    ``codes`` limits codes and MIME types to the domain's; without it any are accepted.
     """
 
     def __init__(
@@ -79,13 +79,11 @@ class DocumentRegistry:
         domain: AffinityDomain | None = None,
         codes: CodeTable | None = None,
         clock: Clock = utc_now,
-        translator: PatientTranslator | None = None,
     ) -> None:
         self.store = store
         self.domain = domain or AffinityDomain()
         self.codes = codes
         self.clock = clock
-        self.translator = translator
         #: How often a departure from the Framework was tolerated, by its name: of the query grammar, of a rule.
         self.tolerated = Tolerances(logging.getLogger("xds.registry"))
 
@@ -111,11 +109,9 @@ class DocumentRegistry:
         """
         domain = self.domain
         notes: list[str] = []
-        if self.translator is not None and translate_patients(submission, self._own):
-            notes.append(TRANSLATED)
-        warnings = examine(
-            submission, profile=Profile.XDS, codes=self.codes, authority=domain.assigning_authority, notes=notes
-        )
+        authority = domain.assigning_authority
+        examined = None if domain.translate else authority
+        warnings = examine(submission, profile=Profile.XDS, codes=self.codes, authority=examined, notes=notes)
         if notes:
             self.tolerated.count(notes)
         return make_plan(
@@ -124,6 +120,7 @@ class DocumentRegistry:
             prepare=self.store.prepare,
             create_patient=domain.patients == "any",
             now=_number(self.clock()),
+            translate_to=authority or "" if domain.translate else "",
         )
 
     # ITI-18
@@ -139,17 +136,10 @@ class DocumentRegistry:
         objects = self.store.read(partial(self._run, arguments, references))
         return QueryResult(objects, references, self.domain.home_community_id)
 
-    def _own(self, identifier: str) -> str:
-        """The affinity domain's identifier of a patient; what it was given when there is none, or no translator."""
-        authority = self.domain.assigning_authority
-        if self.translator is None or authority is None or identifier.endswith(f"^^^&{authority}&ISO"):
-            return identifier
-        if cx_problem(identifier) is not None:  # a rule will say so
-            return identifier
-        return self.store.read(partial(self.translator, identifier)) or identifier
-
     def _run(self, arguments: Arguments, references: bool, reader: Reader) -> list[StoredObject]:
-        scope = queries.Scope(reader, references, self.domain.max_results, self.domain.unknown_patient, self._own)
+        domain = self.domain
+        own = domain.assigning_authority if domain.translate else None
+        scope = queries.Scope(reader, references, domain.max_results, domain.unknown_patient, own or "")
         return queries.run(scope, arguments)
 
     # ITI-8, ITI-64

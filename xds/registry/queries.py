@@ -14,6 +14,7 @@ from xds.errors import RequestRejected
 from xds.ports import PatientKey, Reader, StoredObject
 from xds.registry.criteria import criteria_for, entry_types
 from xds.registry.parameters import Arguments
+from xds.registry.patients import identifier_in
 from xds.vocab import queries as rows
 from xds.vocab.ebrim import AssociationType, ObjectKind, Status
 from xds.vocab.errors import ErrorCode
@@ -39,11 +40,13 @@ class Scope:
     references: bool  # ObjectRef was asked for: fragments are not needed
     max_results: int
     unknown_patient: str  # "empty" or "error"
-    own: Callable[[str], str] = str  # the affinity domain's identifier of a patient
+    translate_to: str = ""  # OID of the affinity domain, where other identifiers of a person will do (D13)
 
     def patients(self, identifier: str) -> tuple[PatientKey, ...]:
         """The keys to read for an identifier: its merge tree; none when it is unknown or was merged away (D12)."""
-        record = self.reader.patient(self.own(identifier))
+        record = self.reader.patient(identifier)
+        if record is None and self.translate_to and (own := identifier_in(self.reader, self.translate_to, identifier)):
+            record = self.reader.patient(own)
         if record is not None and record.active:
             return record.tree
         if self.unknown_patient == "error":

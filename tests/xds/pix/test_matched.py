@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from tests.xds.pix.conftest import StillClock, make_region
-from tests.xds.pix.people import AFFINITY, HOSPITAL_A, HOSPITAL_B, Region, a, b, person, x
+from tests.xds.pix.people import AFFINITY, HOSPITAL_A, HOSPITAL_B, Region, a, b, person, wire, x
 from xds.datatypes.hl7 import CX, HD
 from xds.patients.domains import CheckDigit, Domain, Domains, Mode
 from xds.patients.records import FactKind
+from xds.registry import AffinityDomain, DocumentRegistry
 from xds.stores import SqlStore
 from xds.vocab.hl7 import FeedEvent
 
@@ -171,3 +172,29 @@ def test_people_who_both_have_documents_are_not_joined_unseen(assigning: Region)
     assert assigning.others(a("1"), HOSPITAL_B) == []
     [review] = assigning.manager.reviews()
     assert review.fact.reason == "the same trusted identifier; both have documents"
+
+
+# --------------------------------------------------------------------------- submissions under other identifiers
+
+
+def test_a_submission_under_a_hospitals_identifier_is_put_under_ours(assigning: Region) -> None:
+    translating = AffinityDomain(merges="manager", translate=True)
+    region = Region(assigning.manager, DocumentRegistry(assigning.registry.store, domain=translating))
+    region.admit(a("1"))
+    assert region.submit(a("1")) is None
+    assert region.submit(ours(region, a("1"))) is None
+    assert region.documents(ours(region, a("1"))) == [wire(ours(region, a("1")))] * 2
+    for stranger in (a("9"), x("P9"), CX("1", HD.oid("1.9.9"))):
+        assert region.submit(stranger) == "XDSUnknownPatientId"
+    assert assigning.submit(a("1")) == "XDSUnknownPatientId"
+
+
+def test_of_two_names_in_the_affinity_domain_neither_is_taken(region: Region) -> None:
+    translating = AffinityDomain(merges="manager", translate=True, patients="any")
+    of_both = Region(region.manager, DocumentRegistry(region.registry.store, domain=translating))
+    of_both.admit(a("1"), x("P1"))
+    assert of_both.submit(a("1")) is None
+    of_both.admit(a("1"), x("P2"))
+    assert of_both.submit(a("1")) == "XDSUnknownPatientId"
+    assert of_both.submit(a("9")) == "XDSUnknownPatientId"
+    assert of_both.submit(x("P3")) is None
