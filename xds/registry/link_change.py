@@ -208,8 +208,9 @@ class _Move:
     deprecated: set[str] = field(default_factory=set)
     touched: set[str] = field(default_factory=set)  # folders whose content changes
     dropped: int = 0
-    _made: list[RegistryObject] = field(default_factory=list)
-    _elsewhere: dict[PatientKey, list[RegistryObject]] = field(default_factory=dict)
+    _versions: dict[PatientKey, list[RegistryObject]] = field(default_factory=dict)
+    _associations: list[RegistryObject] = field(default_factory=list)
+    _references: dict[PatientKey, list[RegistryObject]] = field(default_factory=dict)  # of SubmissionSets elsewhere
 
     def __post_init__(self) -> None:
         # 3.64.4.1.3.1: patientId is the new one, submissionTime is now, there is no author
@@ -232,7 +233,7 @@ class _Move:
         version = self._next_version(stored)
         if local != self.change.local:
             version.slots[SlotName.SOURCE_PATIENT_ID] = [self.change.local]
-        self._made.append(has_member(self.submission_set.id, version.id, **_previous(stored, original=True)))
+        self._associations.append(has_member(self.submission_set.id, version.id, **_previous(stored, original=True)))
 
     def _next_version(self, stored: StoredObject) -> RegistryObject:
         """The next version of the logical object: same logicalID and uniqueId, ids of its own inside."""
@@ -245,7 +246,9 @@ class _Move:
                 identifier.value = self.change.new
         self.successors[stored.entry_uuid] = version.id
         self.deprecated.add(stored.entry_uuid)
-        self._made.append(version)
+        # what has this patient already stays under its key: a merge may be undone (DESIGN D12)
+        key = stored.patient if stored.patient_id == self.change.new else self.patient.key
+        self._versions.setdefault(key, []).append(version)
         return version
 
     # ----------------------------------------------------------------- associations
@@ -279,7 +282,7 @@ class _Move:
                 in_folders.setdefault(holder.entry_uuid, []).append(m)
             elif self.transaction.slot_values(m, SlotName.SUBMISSION_SET_STATUS) == (_REFERENCE,):
                 # 3.64.4.1.3.1: the one relationship that may join two patients
-                self._elsewhere.setdefault(m.patient, []).append(self._copy(m))
+                self._references.setdefault(m.patient, []).append(self._copy(m))
                 self.deprecated.add(m.entry_uuid)
         self._folders({uuid: holders[uuid] for uuid in in_folders}, in_folders)
 
@@ -290,7 +293,7 @@ class _Move:
         moving = [uuid for uuid in leaving if uuid not in kept]
         for folder in self.transaction.by_uuid(moving):
             version = self._next_version(folder)
-            self._made.append(has_member(self.submission_set.id, version.id, **_previous(folder)))
+            self._associations.append(has_member(self.submission_set.id, version.id, **_previous(folder)))
             self.touched.add(version.id)
         for uuid, inside in members.items():
             for m in inside:
@@ -329,12 +332,12 @@ class _Move:
         return made
 
     def _repeat(self, association: StoredObject) -> None:
-        self._made.append(self._copy(association))
+        self._associations.append(self._copy(association))
 
     def _join(self, member: StoredObject) -> None:
         """A folder's HasMember is a member of the SubmissionSet that brings it (ITI TF-3, 4.2.1.4)."""
         made = self._copy(member)
-        self._made += (made, has_member(self.submission_set.id, made.id))
+        self._associations += (made, has_member(self.submission_set.id, made.id))
 
     def _drop(self, association: StoredObject) -> None:
         self.deprecated.add(association.entry_uuid)
@@ -344,17 +347,14 @@ class _Move:
 
     def write(self) -> None:
         """New versions first: what refers to them is looked up."""
-        transaction = self.transaction
-        self._insert([self.submission_set, *self._made], self.patient.key)
-        for owner, references in sorted(self._elsewhere.items()):
-            self._insert(references, owner)
+        transaction, own = self.transaction, self.patient.key
+        here = [self.submission_set, *self._versions.pop(own, ()), *self._associations]
+        for key, objects in (*sorted(self._versions.items()), (own, here), *sorted(self._references.items())):
+            assign_uuids(Submission(objects), logical_ids=False)
+            transaction.insert(transaction.prepare(objects), key)
         transaction.set_status(sorted(self.deprecated), Status.DEPRECATED)
         if self.touched:
             transaction.touch_folders(sorted(self.touched), self.change.now)
-
-    def _insert(self, objects: list[RegistryObject], owner: PatientKey) -> None:
-        assign_uuids(Submission(objects), logical_ids=False)
-        self.transaction.insert(self.transaction.prepare(objects), owner)
 
 
 def _previous(stored: StoredObject, *, original: bool = False) -> dict[str, str]:

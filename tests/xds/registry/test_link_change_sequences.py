@@ -20,7 +20,7 @@ from xds.stores import open_store
 from xds.vocab.ebrim import AssociationType, SlotName, Status
 
 A = AssociationType
-LOCALS = tuple(f"L{n}^^^&1.2.3&ISO" for n in range(3))
+LOCALS = tuple(f"L{n}^^^&1.2.3&ISO" for n in range(2))
 _numbers = count(1)
 
 
@@ -150,7 +150,7 @@ class Model:
             assert (found.version, found.patient_id) == (holder.version, holder.patient)
             assert found.status is Status.APPROVED
             inside = self.world.content(found.entry_uuid)
-            assert {lids.get(uuid, uuid) for uuid in inside} >= {d.lid for d in holder.content}
+            assert inside <= lids.keys()  # last versions only
             approved = {d.lid for d in self.documents if d.approved}
             assert {lids[uuid] for uuid in inside if lids.get(uuid) in approved} == {d.lid for d in holder.content}
         for patient in self.patients:
@@ -164,27 +164,24 @@ class Model:
         assert folders == {f.lid for f in self.folders if f.patient == patient}
 
     def _links(self, reader: Reader, lids: dict[str, str]) -> list[StoredObject]:
-        """Approved relationships between last versions."""
+        """Approved relationships between last versions; none joins an Approved document with an older version."""
         found = reader.associations(sources=lids, targets=lids) if lids else []
-        return [
-            a
-            for a in found
-            if a.association_type != HAS_MEMBER
-            and a.status is Status.APPROVED
-            and a.source in lids
-            and a.target in lids
-        ]
+        found = [a for a in found if a.association_type != HAS_MEMBER and a.status is Status.APPROVED]
+        older = [end for a in found if not {a.source, a.target} <= lids.keys() for end in (a.source, a.target)]
+        approved = {d.lid for d in self.documents if d.approved}
+        assert not approved & {lids.get(end) for end in older}
+        return [a for a in found if {a.source, a.target} <= lids.keys()]
 
 
-_few = st.integers(0, 2)
+_few = st.integers(0, 1)  # few, so that much meets
 _steps = st.one_of(
     st.tuples(
         st.just("submit"),
         _few,
         _few,
-        st.sampled_from([None, None, A.APND.value, A.SIGNS.value, A.RPLC.value]),
+        st.sampled_from([None, A.APND.value, A.SIGNS.value, A.RPLC.value]),
         st.integers(0, 20),
-        st.sampled_from([None, None, 0, 1, 2]),
+        st.sampled_from([None, 0, 1, 1, 2]),
     ),
     st.tuples(st.just("change"), _few, _few, _few, st.one_of(st.none(), _few)),
 )
@@ -198,12 +195,12 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DocumentRegis
 
 
 @settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow])
-@given(steps=st.lists(_steps, min_size=3, max_size=16))
+@given(steps=st.lists(_steps, min_size=8, max_size=20))
 def test_after_any_sequence_everything_is_where_it_should_be(
     registry: DocumentRegistry, steps: list[tuple[object, ...]]
 ) -> None:
     world = World(registry)
-    patients = tuple(str(CX.of(f"S{next(_numbers)}", AUTHORITY)) for _ in range(3))
+    patients = tuple(str(CX.of(f"S{next(_numbers)}", AUTHORITY)) for _ in range(2))
     for patient in patients:
         world.announce(patient)
     model = Model(world, patients)

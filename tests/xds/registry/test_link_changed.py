@@ -9,10 +9,25 @@ from tests.xds.registry.build import (
     BOTH,
     association,
     folder,
+    fresh_uuid,
     member,
     references,
+    submission,
 )
-from tests.xds.registry.moving import DE, FD, NEW, OLD, OTHER_LOCAL, SS, STRANGER, THIRD, World, change, document
+from tests.xds.registry.moving import (
+    DE,
+    FD,
+    NEW,
+    OLD,
+    OTHER_LOCAL,
+    SS,
+    STRANGER,
+    SUBSUMED,
+    THIRD,
+    World,
+    change,
+    document,
+)
 from xds.datatypes.hl7 import CX, HD
 from xds.errors import RequestRejected
 from xds.patients.domains import Source
@@ -202,3 +217,49 @@ def test_opposite_changes_at_once_leave_everything_once(world: World) -> None:
         future.result()
     found = world.entries(OLD) + world.entries(NEW)
     assert len({o.lid for o in found}) == len(found) == 5
+
+
+def test_changes_and_submissions_at_once_have_an_order(world: World) -> None:
+    (first,) = world.put(document())
+    holder = fresh_uuid()
+    world.put(folder(holder), member(holder, first))
+    outcomes = []
+    for n in range(12):
+        if n in (3, 7):
+            new, previous = (NEW, OLD) if n == 3 else (OLD, NEW)
+            outcomes.append(world.registry.apply_feed(change(new=new, previous=previous)))
+            continue
+        added = document(f"Added{n}")
+        where = member(holder, added.id) if n % 2 else association(AssociationType.APND, added.id, first)
+        outcomes.append(world.registry.submit(submission(added, where)))
+    refused = {future.exception().code for future in outcomes if future.exception()}  # type: ignore[union-attr]
+    assert refused <= {ErrorCode.REGISTRY_DEPRECATED_DOCUMENT, ErrorCode.REGISTRY_METADATA_ERROR}
+    found = [o for patient in (OLD, NEW) for o in world.entries(patient)]
+    assert len({o.lid for o in found}) == len(found) == 1 + sum(not f.exception() for f in outcomes) - 2
+    whose = {o.entry_uuid: o.patient_id for o in found}
+    [kept] = [f for patient in (OLD, NEW) for f in world.folders(patient)]
+    inside = world.content(kept.entry_uuid)
+    assert inside <= whose.keys()
+    assert {whose[uuid] for uuid in inside} <= {kept.patient_id}
+
+
+def test_within_one_patient_versions_stay_under_the_key_of_their_identifier(world: World) -> None:
+    first, binder, _ = world.put(document(local=SUBSUMED), folder(), member("Folder01", "Document01"))
+    world.merge(OLD, THIRD)
+    world.change(new=THIRD, previous=THIRD, subsumed=SUBSUMED)
+    reader = world.registry.store.read
+    [old], new = reader(lambda r: r.by_uuid([first])), world.now(first)
+    assert (new.version, new.patient_id, new.patient) == (2, THIRD, old.patient)
+    assert world.content(binder) == {new.entry_uuid}
+    # the SubmissionSet is the survivor's: an undo of the merge is looked at by somebody (DESIGN D12)
+    assert world.registry.store.transaction(lambda t: t.tangled([OLD], [THIRD]))
+
+
+def test_a_change_and_a_merge_at_once_lose_nothing(world: World) -> None:
+    world.put(*(document(f"Document{n}") for n in range(5)))
+    merge = IdentityFeed(event=FeedEvent.MERGE, identifiers=(CX.parse(NEW),), prior_identifiers=(CX.parse(OLD),))
+    futures = [world.registry.apply_feed(feed) for feed in (change(), merge, change())]
+    for future in futures:
+        future.result()
+    assert len(world.entries(NEW)) == 5
+    assert world.entries(OLD, BOTH) == []
