@@ -1,4 +1,4 @@
-"""Visits that come with a feed, kept with its identities for ITI-22 (ITI TF-2 3.8.4.1.2.4, 3.22).
+"""Visits that come with a feed, kept with its identities for ITI-22 (ITI TF-2 3.8.4.1.2, 3.22).
 
 A visit is known by its number, PV1-19, with the authority. A number without authority is one of the domain that the
 sender speaks for, or of the sender; it is kept and answered as it was sent.

@@ -291,3 +291,12 @@ def test_a_feed_and_a_query_through_the_endpoint(region: Region, supplier: Patie
     (answer,) = endpoint.respond(bytes(nobody))
     assert b"|NF|" in answer
     assert b"\rPV1" not in answer
+
+
+def test_long_numbers_are_compared_whole(region: Region, supplier: PatientDemographicsSupplier) -> None:
+    long = "9" * 60
+    region.admit(a("8"), visit=visit(f"{long}A"))
+    region.admit(a("9"), visit=visit(f"{long}B"))
+    assert ask(supplier, visit=Visit(visit_number=CX(f"{long}B"))) == [("9", f"{long}B")]
+    assert ask(supplier, visit=Visit(visit_number=CX(f"{long}a*"))) == [("8", f"{long}A")]
+    assert len(ask(supplier, visit=Visit(visit_number=CX(f"{long[:50]}*")))) == 2
