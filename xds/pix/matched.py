@@ -42,7 +42,7 @@ def match(transaction: Transaction, key: IdentityKey, occasion: Occasion) -> lis
     ]
     several = sum(verdict.decision is Decision.LINK for verdict, _ in verdicts) > 1
     for verdict, other in verdicts:
-        decision, reason = verdict
+        decision, reason = verdict.decision, verdict.reason
         if decision is Decision.LINK and several:
             decision, reason = Decision.REVIEW, f"{reason} with several people"
         elif decision is Decision.LINK and _both_have_documents(transaction, identity, other, occasion):
