@@ -18,6 +18,8 @@ from xds.hl7v2.adt import TOLERATED as FEEDS
 from xds.hl7v2.queries import TOLERATED as QUERIES
 from xds.metadata.rules import RULES
 from xds.metadata.rules.finding import KIND_NAMES
+from xds.pix.cases import ODD_CASES
+from xds.pix.manager import UNUSUAL
 from xds.registry.parameters import DOUBLE_QUOTES, UNKNOWN_STATUS
 from xds.transactions import TRANSACTIONS
 from xds.transactions.hl7v2 import HL7V2_TRANSACTIONS
@@ -194,6 +196,7 @@ def tolerances() -> str:
         ("`bytes outside of blocks`", "there is something between the messages", "MLLP release 1"),
         *((f"`{name}`", what, section) for name, (what, section) in (FEEDS | QUERIES).items()),
     )
+    pix = ((f"`{name}`", what, "[odd cases](feeds.md)") for name, what in UNUSUAL.items())
     head = ("counter", "what is accepted", "otherwise")
     return f"""# What is tolerated
 
@@ -213,6 +216,26 @@ time, the tenth, the hundredth and so on.
 ## HL7 v2: `xds_hl7v2_tolerated_total`
 
 {table(head, hl7v2)}
+
+## Identities: `xds_pix_tolerated_total`
+
+{table(head, pix)}
+"""
+
+
+def feeds() -> str:
+    rows = ((c.situation, c.effect, c.answer, c.section) for c in ODD_CASES)
+    return f"""# Odd cases of identity feeds
+
+{NOTE}
+
+What the Patient Identifier Cross-reference Manager does, and the Document Registry with it in the same transaction,
+where the Framework leaves it open or senders depart from it. Each row has a test.
+
+{table(("situation", "effect", "answer", "section"), rows)}
+
+A registry without a manager obeys A40 by the preconditions of ITI TF-2, 3.8.4.2.4 alone: both identifiers are of its
+domain, known and active, or the answer is AE and nothing changes.
 """
 
 
@@ -224,6 +247,7 @@ PAGES: Final[dict[str, Callable[[], str]]] = {
     "errors.md": errors,
     "rules.md": rules,
     "tolerances.md": tolerances,
+    "feeds.md": feeds,
 }
 
 

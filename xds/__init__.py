@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from xds.clients.documents import DocumentConsumer, DocumentSource
+    from xds.clients.patients import Parties, PatientIdentitySource, PdqConsumer, PixConsumer
     from xds.datatypes.hl7 import CX
     from xds.errors import (
         MalformedMessage,
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from xds.metadata.folder import Folder
     from xds.metadata.submission import build_submission
     from xds.metadata.submission_set import SubmissionSet
+    from xds.pdq.supplier import PatientDemographicsSupplier
+    from xds.pix.manager import PatientIdentifierCrossReferenceManager
     from xds.registry.actor import AffinityDomain, DocumentRegistry
     from xds.registry.bulk import bulk_load
     from xds.repository.actor import DocumentRepository
@@ -57,8 +60,14 @@ _HOMES: Final = {
     "Folder": "xds.metadata.folder",
     "MalformedMessage": "xds.errors",
     "MessageTooLarge": "xds.errors",
+    "Parties": "xds.clients.patients",
+    "PatientDemographicsSupplier": "xds.pdq.supplier",
+    "PatientIdentifierCrossReferenceManager": "xds.pix.manager",
+    "PatientIdentitySource": "xds.clients.patients",
+    "PdqConsumer": "xds.clients.patients",
     "PeerRejected": "xds.errors",
     "PeerUnreachable": "xds.errors",
+    "PixConsumer": "xds.clients.patients",
     "RegistryError": "xds.errors",
     "RequestRejected": "xds.errors",
     "StoreUnavailable": "xds.errors",
@@ -86,8 +95,14 @@ __all__ = [
     "Folder",
     "MalformedMessage",
     "MessageTooLarge",
+    "Parties",
+    "PatientDemographicsSupplier",
+    "PatientIdentifierCrossReferenceManager",
+    "PatientIdentitySource",
+    "PdqConsumer",
     "PeerRejected",
     "PeerUnreachable",
+    "PixConsumer",
     "RegistryError",
     "RequestRejected",
     "StoreUnavailable",

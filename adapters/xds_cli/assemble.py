@@ -1,4 +1,4 @@
-"""The library put together as ``xds serve`` runs it: store, registry, repository, SOAP and HL7 v2 endpoints."""
+"""The library put together as ``xds serve`` runs it: store, actors, SOAP and HL7 v2 endpoints."""
 
 from __future__ import annotations
 
@@ -14,6 +14,9 @@ from xds.datatypes.prometheus import counter
 from xds.datatypes.tolerances import ACCEPTED
 from xds.errors import StoreUnavailable
 from xds.metadata.codes import CodeTable
+from xds.patients.domains import Domains
+from xds.pdq import PatientDemographicsSupplier
+from xds.pix import PatientIdentifierCrossReferenceManager, Policy
 from xds.ports import Reader
 from xds.registry.actor import AffinityDomain, DocumentRegistry
 from xds.repository.actor import DocumentRepository
@@ -23,7 +26,7 @@ from xds.transactions.base import Hl7v2Transaction
 from xds.transactions.hl7v2 import HL7V2_TRANSACTIONS
 from xds.vocab.actors import Actor
 from xds_cli import tabled, tables
-from xds_cli.config import BY_KEY, Settings, StartError
+from xds_cli.config import Settings, StartError
 from xds_cli.resolving import Resolver
 from xds_mllp.endpoint import Endpoint
 from xds_soap.asgi import SoapApp
@@ -34,6 +37,7 @@ from xds_soap.limits import MIB
 
 log = logging.getLogger("xds.serve")
 
+_UNUSUAL = "Identity feeds in which something was out of the ordinary."
 # an identifier no patient has: looking it up shows that the store answers
 _NOBODY = "ready?^^^&0.0&ISO"
 
@@ -76,8 +80,6 @@ def open_parts(settings: Settings, *, writer: bool = True) -> Parts:
     With ``writer`` off the process leaves the writing of an embedded store to the one that called ``open_writer``.
     """
     codes = _codes(settings)
-    if settings.matching not in ("off", BY_KEY["matching"].default):
-        log.warning("matching = %s has no effect: there is no PIX manager yet", settings.matching)
     store = _open(settings, writer=writer, shared=False)
     if settings.register_at is not None:
         return _in_front_of(settings.register_at, settings, store)
@@ -88,21 +90,44 @@ def open_parts(settings: Settings, *, writer: bool = True) -> Parts:
             patients="any" if settings.patients == "any" else "known",
             home_community_id=settings.home_community_id,
             max_results=settings.max_results,
+            merges="manager",
+            translate=tables.only(settings.tables, "pix")["translate"],
         ),
         codes=codes,
     )
+    domains = _domains(settings)
+    manager = PatientIdentifierCrossReferenceManager(store, domains=domains, policy=_policy(settings))
+    supplier = PatientDemographicsSupplier(store, domains=domains)
     repository = DocumentRepository(store, registry, unique_id=settings.repository_unique_id)
     actors: dict[Actor, object] = {Actor.DOCUMENT_REGISTRY: registry, Actor.DOCUMENT_REPOSITORY: repository}
     delivery = _delivery(settings)
 
     def tolerances() -> str:
-        lines = counter("xds_registry_tolerated_total", ACCEPTED, "what", registry.tolerated.counts())
+        lines = (
+            *counter("xds_registry_tolerated_total", ACCEPTED, "what", registry.tolerated.counts()),
+            *counter("xds_pix_tolerated_total", _UNUSUAL, "what", manager.tolerated.counts()),
+        )
         return "\n".join((*lines, ""))
 
     feed = Endpoint(
-        [registry], feeds=tabled.feeds(settings.tables), transactions=_hl7v2_transactions(settings, repository)
+        [manager, registry, supplier],
+        feeds=tabled.feeds(settings.tables),
+        transactions=_hl7v2_transactions(settings, repository),
     )
     return Parts(store, _app(settings, actors, store, delivery, feed, [tolerances]), feed, delivery)
+
+
+def _domains(settings: Settings) -> Domains:
+    try:
+        return tabled.domains(settings.tables, settings.domain)
+    except ValueError as error:
+        raise StartError(f"[[identifier_domain]] cannot be used: {error}") from None
+
+
+def _policy(settings: Settings) -> Policy:
+    if settings.matching in ("generic", "cn"):
+        log.warning("matching = %s is not there yet: people are recognised as by ids", settings.matching)
+    return tabled.policy(settings.tables, matching=settings.matching != "off")
 
 
 def _hl7v2_transactions(settings: Settings, repository: DocumentRepository) -> list[Hl7v2Transaction]:

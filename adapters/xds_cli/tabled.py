@@ -8,6 +8,9 @@ from typing import Any
 
 from xds.datatypes.hl7 import HD
 from xds.hl7v2.feeds import Feed, Feeds
+from xds.patients.domains import CheckDigit, Domain, Domains, Mode
+from xds.patients.matching import IdsMatcher
+from xds.pix import Policy
 from xds_cli.http_protocol import HttpLimits
 from xds_cli.tables import TableError, Tables, only, rows
 from xds_cli.tls import CertificateError, client_context, server_context
@@ -35,6 +38,35 @@ def _feed(row: Mapping[str, Any]) -> Feed:
         acknowledgement=row["acknowledgement"],
         assigning_authority=HD(namespace or "", oid, "ISO") if oid else None,
         time_zone=row["time_zone"],
+    )
+
+
+def domains(tables: Tables, affinity: str) -> Domains:
+    """``[[identifier_domain]]`` and, in ``[pix]``, where the identifiers of the affinity domain come from."""
+    mode = Mode(only(tables, "pix")["identifiers"])
+    return Domains([_domain(row) for row in rows(tables, "identifier_domain")], affinity=affinity, mode=mode)
+
+
+def _domain(row: Mapping[str, Any]) -> Domain:
+    if row["oid"] is None:
+        raise TableError("[[identifier_domain]] needs oid")
+    return Domain(
+        authority=HD(row["namespace"] or "", row["oid"], "ISO"),
+        sources=row["sources"] or (),
+        trusted=row["trusted"],
+        in_pid_19=row["in_pid_19"],
+        check_digit=CheckDigit(row["check_digit"]),
+    )
+
+
+def policy(tables: Tables, *, matching: bool) -> Policy:
+    """``[pix]``."""
+    row = only(tables, "pix")
+    return Policy(
+        unknown_survivor=row["unknown_survivor"],
+        window=row["repeat_days"] * 86_400,
+        documents_may_join=row["documents_may_join"],
+        matcher=IdsMatcher() if matching else None,
     )
 
 

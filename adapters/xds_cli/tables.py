@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from xds.hl7v2.feeds import Feed
 from xds.hl7v2.times import zone
+from xds.patients.domains import Source
 from xds_cli.words import count, nearest, oid, one_of
 
 Values = dict[str, str]
@@ -72,6 +73,16 @@ def _text(text: str) -> str:
     if not text:
         raise ValueError("write a text")
     return text
+
+
+def _senders(text: str) -> tuple[Source, ...]:
+    senders = []
+    for part in text.split(","):
+        application, _, facility = (word.strip() for word in part.partition("|"))
+        if not application and not facility:
+            raise ValueError("write MSH-3|MSH-4, for example 'HIS|WEST', or one of them: 'HIS', '|WEST'")
+        senders.append(Source(application or None, facility or None))
+    return tuple(senders)
 
 
 def _charsets(text: str) -> tuple[str, ...]:
@@ -143,6 +154,51 @@ TABLES: Final = (
             Column("idle_time", _seconds, "3600", "seconds a connection may be silent"),
             Column("read_time", _seconds, "60", "seconds from the first to the last byte of a message"),
         ),
+    ),
+    Table(
+        "pix",
+        "what the Patient Identifier Cross-reference Manager does where the Framework leaves it open",
+        (
+            Column(
+                "identifiers",
+                one_of("external", "assigned"),
+                "external",
+                "those of the affinity domain: external: a feed brings them; assigned: one is made for each person",
+            ),
+            Column(
+                "translate",
+                _flag,
+                "false",
+                "submissions under another domain's identifier are put under the person's of the affinity domain",
+            ),
+            Column(
+                "unknown_survivor",
+                one_of("create", "refuse"),
+                "create",
+                "a merge whose surviving identifier is not known: make it known, or AE",
+            ),
+            Column(
+                "documents_may_join",
+                _flag,
+                "false",
+                "with assigned identifiers, people with documents each are linked automatically; else people decide",
+            ),
+            Column("repeat_days", count, "7", "for so long a message with the same control id and content is a repeat"),
+        ),
+    ),
+    Table(
+        "identifier_domain",
+        "an identifier domain; without any, every authority is one. With some, others are not taken (that of the"
+        " affinity domain excepted)",
+        (
+            Column("oid", oid, None, "the OID of its assigning authority"),
+            Column("namespace", _text, None, "the name of that authority in CX-4.1"),
+            Column("sources", _senders, None, "who speaks for it: MSH-3|MSH-4, …; without it everybody"),
+            Column("trusted", _flag, "false", "numbers of a person, not of a hospital: by them people are recognised"),
+            Column("in_pid_19", _flag, "false", "PID-19 has numbers of this domain"),
+            Column("check_digit", one_of("none", "cn"), "none", "how wrong numbers are told; cn: resident number"),
+        ),
+        many=True,
     ),
     Table(
         "feed",

@@ -13,11 +13,12 @@ import socket
 import ssl as tls
 from contextlib import suppress
 from threading import Lock
+from time import monotonic
 from types import TracebackType
 from typing import Final, Self
 
-from xds.errors import MalformedMessage, PeerRejected, PeerUnreachable, RegistryError
-from xds.hl7v2.ack import Acknowledgement, read_acknowledgement
+from xds.errors import MalformedMessage, PeerUnreachable
+from xds.hl7v2.ack import Acknowledgement, answer_to, refusal_of
 from xds.hl7v2.er7 import Message, parse
 from xds.hl7v2.errors import Hl7Rejected
 from xds_mllp.framing import Framer, frame
@@ -59,35 +60,37 @@ class MllpClient:
         can be read, or it answers another message: the peer may have performed the message then, or not.
         """
         data = message.encode() if isinstance(message, str) else bytes(message)
-        answer = self.exchange(data)
-        try:
-            acknowledgement = read_acknowledgement(answer)
-        except (MalformedMessage, Hl7Rejected):
-            raise PeerUnreachable("the answer is no acknowledgement") from None
-        sent = _control_id(data)
-        # an answer to what the peer could not read may leave MSA-2 empty
-        if acknowledgement.control_id != sent and (acknowledgement.accepted or acknowledgement.control_id):
-            self.close()  # whatever still comes on this connection belongs to other messages
-            raise PeerUnreachable("the answer belongs to another message")
+        _, acknowledgement = self._answered(data)
         if not acknowledgement.accepted:
-            errors = [RegistryError(error.code, location=error.location) for error in acknowledgement.errors]
-            codes = ", ".join(map(str, acknowledgement.errors)) or "no reason given"
-            raise PeerRejected(f"{acknowledgement.code}: {codes}", errors)
+            raise refusal_of(acknowledgement)
         return acknowledgement
 
     def exchange(self, data: bytes) -> bytes:
-        """Send bytes as one block and return the next block. Raises PeerUnreachable."""
+        """Send one message and return its answer, an ACK or the response to a query, accepted or not.
+
+        Raises PeerUnreachable as ``send`` does. This is the exchange of the clients in ``xds.clients.patients``.
+        """
+        return self._answered(data)[0]
+
+    def _answered(self, data: bytes) -> tuple[bytes, Acknowledgement]:
+        """The answer, which names our message in MSA-2; on a connection that gave another one nothing more is sent."""
+        sent = _control_id(data)
         with self._lock:
             connection = self._connected()
+            clean = False  # whatever still comes on this connection would belong to another message
             try:
+                deadline = monotonic() + self._timeout
+                connection.settimeout(self._timeout)
                 connection.sendall(frame(data))
-                return self._receive(connection)
-            except PeerUnreachable:
-                self._close()
-                raise
+                answer, more = self._receive(connection, deadline)
+                acknowledgement = answer_to(sent, answer)
+                clean = not more
             except OSError as error:
-                self._close()
                 raise PeerUnreachable(f"no answer from {self._name}: {_reason(error)}") from error
+            finally:
+                if not clean:
+                    self._close()
+            return answer, acknowledgement
 
     def close(self) -> None:
         """Close the connection; the next message opens a new one."""
@@ -119,24 +122,29 @@ class MllpClient:
         try:
             plain = socket.create_connection(self._address, self._connect_timeout)
             plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            secured = self._ssl.wrap_socket(plain, server_hostname=self._server_hostname) if self._ssl else plain
-            secured.settimeout(self._timeout)
-            return secured
+            return self._ssl.wrap_socket(plain, server_hostname=self._server_hostname) if self._ssl else plain
         except OSError as error:
             if plain is not None:
                 plain.close()
             raise PeerUnreachable(f"no connection to {self._name}: {_reason(error)}") from error
 
-    def _receive(self, connection: socket.socket) -> bytes:
+    def _receive(self, connection: socket.socket, deadline: float) -> tuple[bytes, bool]:
+        """The next block, and whether something came after it, which nobody asked for."""
         framer = Framer(max_size=self._max_answer_size)
         while True:
             data = connection.recv(_READ_SIZE)
             if not data:
                 raise PeerUnreachable(f"{self._name} closed the connection without an answer")
-            for block in framer.receive(data):
-                if not isinstance(block, bytes):
-                    raise PeerUnreachable(f"the answer of {self._name} cannot be read: {block.reason}")
-                return block
+            blocks = framer.receive(data)
+            if blocks:
+                if not isinstance(blocks[0], bytes):
+                    raise PeerUnreachable(f"the answer of {self._name} cannot be read: {blocks[0].reason}")
+                return blocks[0], len(blocks) > 1 or framer.inside
+            # the time is for the whole answer, or a peer that sends byte by byte would never be given up
+            left = deadline - monotonic()
+            if left <= 0:
+                raise TimeoutError
+            connection.settimeout(left)
 
     def _close(self) -> None:
         if self._socket is not None:

@@ -13,13 +13,11 @@ from __future__ import annotations
 
 import logging
 import re
-import secrets
 import traceback
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError, Future
 from contextlib import suppress
-from itertools import count
 from threading import Lock
 from typing import Any, Final
 
@@ -36,6 +34,8 @@ from xds.errors import (
 )
 from xds.hl7v2.ack import acknowledge
 from xds.hl7v2.batch import is_batch, read_batch, write_batch
+from xds.hl7v2.control import control_ids as new_control_ids
+from xds.hl7v2.control import time_of
 from xds.hl7v2.er7 import Message, parse
 from xds.hl7v2.errors import Hl7Error, Hl7Rejected, Location, MalformedHl7, reject
 from xds.hl7v2.feeds import Feed, Feeds
@@ -108,7 +108,7 @@ class Endpoint:
         }
         self._types = frozenset(row.binding.message_type for row in transactions)
         self._clock = clock
-        self._control_id = control_ids or _control_ids()
+        self._control_id = control_ids or new_control_ids()
         self._counts: Counter[str] = Counter()
         self._tolerances = Tolerances(_log)
         self._lock = Lock()
@@ -265,7 +265,7 @@ class Endpoint:
         return (write_batch(answers, control_id=self._control_id(), time=self._time()),) if answers else ()
 
     def _time(self) -> str:
-        return f"{self._clock():%Y%m%d%H%M%S}+0000"
+        return time_of(self._clock())
 
     def _count(self, what: str) -> None:
         with self._lock:
@@ -304,9 +304,3 @@ def _validate(message: Message) -> None:
     errors = validate(message)
     if errors:
         raise Hl7Rejected(errors)
-
-
-def _control_ids() -> Callable[[], str]:
-    """MSH-10 for our answers: unique over restarts, at most 20 characters."""
-    prefix, numbers = secrets.token_hex(4).upper(), count(1)
-    return lambda: f"{prefix}{next(numbers)}"

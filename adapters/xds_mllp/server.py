@@ -32,6 +32,8 @@ _log: Final = logging.getLogger("xds_mllp")
 
 DEFAULT_PORT: Final = 2575  # registered with IANA for HL7
 INLINE_SIZE: Final = 65536  # larger messages always go to the pool
+_QUERY: Final = b"QBP"  # MSH-9.1, to be found near the beginning; elsewhere it does no harm
+_HEAD: Final = 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +53,8 @@ class MllpServer:
     """Listens, frames, and hands every message to the endpoint in a pool of ``workers`` threads.
 
     ``inline`` works in the event loop instead, at twice the rate: right when the actors do not wait for anything but
-    return Futures, as a Document Registry on a store of this library does, and no feed is strict.
+    return Futures, as a Document Registry on a store of this library does, and no feed is strict. Queries, whose actors
+    read while we wait, go to the pool in any case.
     ``ssl`` makes it MLLP over TLS. ``executor`` replaces the pool, and stays open.
     """
 
@@ -175,7 +178,8 @@ class MllpServer:
 
     def perform(self, item: bytes | Broken, connection: _Connection) -> None:
         """Work on one message; ``connection.answered`` is then called in the loop. RuntimeError: the pool is closed."""
-        if self.inline and len(item if isinstance(item, bytes) else item.head) <= INLINE_SIZE:
+        data = item if isinstance(item, bytes) else item.head
+        if self.inline and len(data) <= INLINE_SIZE and _QUERY not in data[:_HEAD]:
             outcome = self._outcome(item)
             if isinstance(outcome, Pending):
                 outcome.future.add_done_callback(lambda _: self._call(connection.finished, outcome))

@@ -3,8 +3,9 @@ from __future__ import annotations
 import socket
 import ssl
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from threading import Thread
+from time import monotonic, sleep
 
 import pytest
 import trustme
@@ -37,6 +38,7 @@ def scripted(*connections: Callable[[socket.socket, bytes], None]) -> Iterator[t
                     behave(connection, messages[0])
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(10)  # a test that fails before its last connection shall not wait for it
         thread = Thread(target=run, args=(listener,))
         thread.start()
         yield listener.getsockname()[:2]
@@ -109,6 +111,58 @@ def test_an_answer_that_does_not_come_is_a_timeout() -> None:
         pytest.raises(PeerUnreachable, match="timeout"),
     ):
         client.send(adt())
+
+
+def slowly(connection: socket.socket, message: bytes) -> None:
+    """Byte by byte, each in time."""
+    with suppress(OSError):
+        for byte in frame(ACK % (b"AA", parse(message).control_id.encode())):
+            connection.sendall(bytes([byte]))
+            sleep(0.02)
+
+
+def test_the_time_is_for_the_whole_answer() -> None:
+    with scripted(slowly) as where, MllpClient(*where, timeout=0.2) as client:
+        begun = monotonic()
+        with pytest.raises(PeerUnreachable, match="timeout"):
+            client.send(adt())
+        assert monotonic() - begun < 1
+
+
+def test_a_late_answer_is_not_taken_for_the_next_one() -> None:
+    def late(connection: socket.socket, message: bytes) -> None:
+        assert connection.recv(1) == b""  # the client has given up
+        with suppress(OSError):
+            acknowledge(connection, message)
+
+    with scripted(late, acknowledge) as where, MllpClient(*where, timeout=0.1) as client:
+        with pytest.raises(PeerUnreachable, match="timeout"):
+            client.send(adt(control_id="1"))
+        assert client.send(adt(control_id="2")).control_id == "2"
+
+
+def test_what_comes_after_an_answer_ends_the_connection() -> None:
+    def twice(connection: socket.socket, message: bytes) -> None:
+        acks = [frame(ACK % (b"AA", control_id)) for control_id in (parse(message).control_id.encode(), b"2")]
+        connection.sendall(b"".join(acks))
+
+    with scripted(twice, acknowledge) as where, MllpClient(*where) as client:
+        assert client.send(adt(control_id="1")).control_id == "1"
+        assert client._socket is None
+        assert client.send(adt(control_id="2")).control_id == "2"
+
+
+def test_after_an_interruption_the_connection_is_not_used_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with scripted(acknowledge, acknowledge) as where, MllpClient(*where) as client:
+        with monkeypatch.context() as patch:
+            patch.setattr(client, "_receive", interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                client.send(adt(control_id="1"))
+        assert client._socket is None
+        assert client.send(adt(control_id="2")).control_id == "2"
 
 
 def test_nobody_listening_is_unreachable() -> None:

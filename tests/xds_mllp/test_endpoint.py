@@ -21,7 +21,7 @@ from xds.hl7v2.batch import read_batch
 from xds.hl7v2.er7 import parse
 from xds.hl7v2.errors import Location, reject
 from xds.hl7v2.feeds import Feed, Feeds
-from xds.patients.feed import IdentityFeed
+from xds.patients.feed import FeedRejected, IdentityFeed, Refusal
 from xds.registry.actor import DocumentRegistry
 from xds.vocab.errors import ErrorCode
 from xds.vocab.hl7 import Hl7ErrorCode
@@ -195,6 +195,8 @@ class Failing:
         (StoreUnavailable("full"), "AR", ["207"]),
         (PeerUnreachable("down"), "AR", ["207"]),
         (UnsupportedMessage("no merges"), "AR", ["201 at MSH^1^9^1^2"]),
+        (FeedRejected(Refusal.SOURCE_NOT_ALLOWED), "AE", ["204 at PID^1^3^1^4"]),
+        (FeedRejected(Refusal.NOT_SUPPORTED), "AR", ["201 at MSH^1^9^1^2"]),
         (MalformedMessage("odd"), "AE", ["102"]),
         (MessageTooLarge("big"), "AR", ["207"]),
         (XdsError("other"), "AE", ["207"]),

@@ -6,14 +6,16 @@ import socket
 import ssl
 from collections.abc import Iterator
 from concurrent.futures import Future
-from threading import Event, Thread
+from threading import Event, Thread, current_thread
 
 import pytest
 import trustme
 
 from tests.xds_mllp.feed import adt, known
+from xds.datatypes.hl7 import CX
 from xds.hl7v2.ack import read_acknowledgement
 from xds.patients.feed import IdentityFeed
+from xds.patients.queries import CrossReferenceQuery
 from xds.registry.actor import DocumentRegistry
 from xds_mllp.client import MllpClient
 from xds_mllp.endpoint import Endpoint
@@ -380,3 +382,23 @@ def test_a_peer_without_a_certificate_or_without_tls_gets_nothing_and_the_server
             peer.send(frame(adt()))
             assert peer.answers(1) == [("AA", "C1")]
     assert endpoint.counts == {"AA": 1}
+
+
+class Manager:
+    """An actor that answers while the caller waits."""
+
+    def __init__(self) -> None:
+        self.threads: list[str] = []
+
+    def find_identifiers(self, query: CrossReferenceQuery) -> tuple[CX, ...]:
+        self.threads.append(current_thread().name)
+        return ()
+
+
+def test_a_query_is_not_performed_in_the_event_loop() -> None:
+    manager = Manager()
+    query = b"MSH|^~\\&|C|F|P|R|2026||QBP^Q23^QBP_Q21|Q1|P|2.5\rQPD|IHE PIX Query|T|1^^^A\rRCP|I\r"
+    server = MllpServer(Endpoint([manager]), port=0, inline=True)
+    with server.background() as where, MllpClient(*where) as client:
+        assert b"QAK|T|NF" in client.exchange(query)
+    assert manager.threads[0].startswith("mllp_")

@@ -11,8 +11,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from xds.errors import MalformedMessage, PeerRejected, PeerUnreachable, RegistryError
 from xds.hl7v2.er7 import Message, Segment, parse
-from xds.hl7v2.errors import Hl7Error
+from xds.hl7v2.errors import Hl7Error, Hl7Rejected
 from xds.hl7v2.escapes import Delimiters
 from xds.hl7v2.segments import Header
 from xds.vocab.hl7 import AckCode, AckCondition, charset_of, codec_of
@@ -195,14 +196,32 @@ def read_acknowledgement(data: bytes) -> Acknowledgement:
 
     Raises MalformedHl7 when it is no HL7 message, Hl7Rejected when it has no MSA.
     """
-    return acknowledgement_of(parse(data, replace=True))
-
-
-def acknowledgement_of(message: Message) -> Acknowledgement:
-    """The MSA and ERR of an answer; Hl7Rejected when it has no MSA."""
+    message = parse(data, replace=True)
     msa = message["MSA"]
     errors = [error for segment in message.all("ERR") for error in _read_err(segment)]
     return Acknowledgement(msa.raw(1).strip(), msa.raw(2), str(msa[3]), tuple(errors), message)
+
+
+def answer_to(control_id: str, data: bytes) -> Acknowledgement:
+    """The answer to the message with this MSH-10: an ACK, or the MSA and ERR of a response.
+
+    Raises PeerUnreachable when it is none, or answers another message: who sent ours cannot know what became of it.
+    """
+    try:
+        answer = read_acknowledgement(data)
+    except (MalformedMessage, Hl7Rejected):
+        raise PeerUnreachable("the answer is no acknowledgement") from None
+    # an answer to what the peer could not read may leave MSA-2 empty
+    if answer.control_id != control_id and (answer.accepted or answer.control_id):
+        raise PeerUnreachable("the answer belongs to another message")
+    return answer
+
+
+def refusal_of(answer: Acknowledgement) -> PeerRejected:
+    """What MSA-1 and ERR of an answer that is not AA or CA say."""
+    errors = [RegistryError(error.code, location=error.location) for error in answer.errors]
+    codes = ", ".join(map(str, answer.errors)) or "no reason given"
+    return PeerRejected(f"{answer.code}: {codes}", errors)
 
 
 def _read_err(segment: Segment) -> list[ReportedError]:
@@ -222,7 +241,8 @@ __all__ = [
     "Mode",
     "ReportedError",
     "acknowledge",
-    "acknowledgement_of",
+    "answer_to",
     "read_acknowledgement",
+    "refusal_of",
     "write_answer",
 ]

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from xds.datatypes.hl7 import HD, NOBODY
-from xds.errors import MalformedMessage, PeerRejected, PeerUnreachable, RegistryError
-from xds.hl7v2.ack import Acknowledgement, acknowledgement_of, write_answer
+from xds.errors import PeerRejected, PeerUnreachable
+from xds.hl7v2.ack import Acknowledgement, answer_to, write_answer
 from xds.hl7v2.adt import write_msh
-from xds.hl7v2.er7 import Content, Field, Message, Segment, message, parse, segment
-from xds.hl7v2.errors import Hl7Error, Hl7Rejected, Location, reject
+from xds.hl7v2.er7 import Content, Field, Message, Segment, message, segment
+from xds.hl7v2.errors import Hl7Error, Location, reject
 from xds.hl7v2.segments import Header, hd_content, read_cx
 from xds.vocab.hl7 import AckCode, Hl7ErrorCode
 
@@ -195,14 +195,11 @@ def read_response(data: bytes, query: Message) -> Acknowledgement:
 
     It may be an ACK, by which a peer refuses what it does not do; see ``accepted``.
     """
-    try:
-        answer = acknowledgement_of(parse(data, replace=True))
-    except (MalformedMessage, Hl7Rejected):
-        raise PeerUnreachable("the answer is no response to a query") from None
+    answer = answer_to(query.control_id, data)
     qak = answer.message.find("QAK")
     tag = query["QPD"].raw(2) if "QPD" in query else ""
-    if answer.control_id != query.control_id or (qak is not None and qak.raw(2) and qak.raw(1) not in ("", tag)):
-        raise PeerUnreachable("the answer belongs to another message")
+    if qak is not None and qak.raw(1) not in ("", tag):
+        raise PeerUnreachable("the answer belongs to another query")
     return answer
 
 
@@ -215,13 +212,6 @@ def accepted(answer: Acknowledgement) -> bool:
     if answer.accepted and qak is None:
         raise PeerRejected("the peer acknowledged the query and did not answer it")
     return False
-
-
-def refusal(answer: Acknowledgement) -> PeerRejected:
-    """What ERR says."""
-    errors = [RegistryError(error.code, location=error.location) for error in answer.errors]
-    codes = ", ".join(map(str, answer.errors)) or "no reason given"
-    return PeerRejected(f"{answer.code}: {codes}", errors)
 
 
 def blamed(answer: Acknowledgement) -> list[tuple[str, ...]]:

@@ -153,10 +153,15 @@ def hd_content(value: HD) -> tuple[str, str, str]:
     return value.namespace_id, value.universal_id, value.universal_id_type
 
 
-def _further(repetition: Repetition) -> tuple[str, ...]:
-    """The subcomponents after the first of component 1: the parts of a family name or a street."""
+def _further(repetition: Repetition, component: int = 1) -> tuple[str, ...]:
+    """The subcomponents after the first: the parts of a family name or a street; no empty ones at the end."""
     subcomponent = repetition.delimiters.subcomponent
-    return tuple(repetition.subcomponents(1)[1:]) if subcomponent and subcomponent in repetition.raw else ()
+    if not subcomponent or subcomponent not in repetition.raw:
+        return ()
+    parts = repetition.subcomponents(component)
+    while len(parts) > 1 and not parts[-1]:
+        parts.pop()
+    return tuple(parts[1:])
 
 
 def _read_name(repetition: Repetition) -> XPN:
@@ -219,9 +224,9 @@ def _phone_content(value: XTN) -> Content:
 
 def _read_person(repetition: Repetition) -> XCN:
     identifier, family, given, further, suffix, prefix, degree, table, _ = repetition.texts(9)
-    components, d = repetition.components, repetition.delimiters
+    components = repetition.components
     authority = _authority(components[8], repetition) if len(components) > 8 else NOBODY
-    parts = tuple(repetition.subcomponents(2)[1:]) if d.subcomponent and d.subcomponent in repetition.raw else ()
+    parts = _further(repetition, 2)
     return XCN(identifier, family, given, further, suffix, prefix, degree, authority, table, parts)
 
 
@@ -245,11 +250,14 @@ _Reader = Callable[[Field], Any]
 _Writer = Callable[[Any], "Content | None"]
 
 
-def _every(read: Callable[[Repetition], Any], content: Callable[[Any], Content]) -> tuple[_Reader, _Writer]:
-    """Reader and writer of a repeating field; a repetition without content is left out."""
+def _every(
+    read: Callable[[Repetition], Any], content: Callable[[Any], Content], nothing: Any
+) -> tuple[_Reader, _Writer]:
+    """Reader and writer of a repeating field; a repetition that says ``nothing`` is left out."""
 
     def read_all(field: Field) -> tuple[Any, ...]:
-        return tuple(read(repetition) for repetition in field.repetitions if repetition.raw)
+        values = [read(repetition) for repetition in field.repetitions if repetition.raw]
+        return tuple([value for value in values if value != nothing])
 
     def write_all(values: Sequence[Any]) -> Content:
         return [content(value) for value in values]
@@ -266,12 +274,12 @@ def _component_1(field: Repetition) -> str:
 
 
 _TEXT: Final = (_component_1, _same)
-_TEXTS: Final = _every(_component_1, _same)
+_TEXTS: Final = _every(_component_1, _same, "")
 _CX: Final = (read_cx, cx_content)
-_CXS: Final = _every(read_cx, cx_content)
-_XPNS: Final = _every(_read_name, _name_content)
-_XADS: Final = _every(_read_address, _address_content)
-_XTNS: Final = _every(_read_phone, _phone_content)
+_CXS: Final = _every(read_cx, cx_content, CX())
+_XPNS: Final = _every(_read_name, _name_content, XPN())
+_XADS: Final = _every(_read_address, _address_content, XAD())
+_XTNS: Final = _every(_read_phone, _phone_content, XTN())
 _HD: Final = (read_hd, hd_content)
 
 # PID: number of the field → attribute of Demographics, reader, writer (HL7 v2.5 3.4.2, ITI TF-2 3.8.4.1.2.3, 3.30.5.3)
@@ -376,7 +384,7 @@ def _location_content(value: Sequence[str]) -> Content:
 
 
 # PV1: as _PID, for Visit (HL7 v2.5 3.4.3; ITI TF-2, table 3.22-9)
-_XCNS: Final = _every(_read_person, _person_content)
+_XCNS: Final = _every(_read_person, _person_content, XCN())
 _PV1: Final[dict[int, tuple[str, Any, Any]]] = {
     2: ("patient_class", *_TEXT),
     3: ("location", read_location, _location_content),

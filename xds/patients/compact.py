@@ -113,6 +113,20 @@ def _unpack(kind: type[Any], parts: list[Any]) -> Any:
     return kind(*[tuple(p) if isinstance(p, list) else p for p in parts])
 
 
+def indexed(data: bytes) -> tuple[Any, ...]:
+    """What ``xds.patients.terms`` looks at, as it lies in the store: equal for demographics with the same terms."""
+    if not data:
+        return ()
+    known = json.loads(data[1:].decode("utf-8", "surrogatepass"))
+    return tuple(map(known.get, _INDEXED))
+
+
+_INDEXED: Final = tuple(
+    _LETTERS[name][0]
+    for name in ("names", "aliases", "mothers_maiden_names", "birth_time", "home_phones", "account_number")
+)
+
+
 def overlay(old: bytes, new: bytes, deleted: frozenset[str] = frozenset()) -> bytes:
     """What is known after a message that says ``new``: what it leaves out stays, what it sent as null goes.
 
@@ -122,7 +136,10 @@ def overlay(old: bytes, new: bytes, deleted: frozenset[str] = frozenset()) -> by
         return new
     known: dict[str, Any] = json.loads(old[1:].decode("utf-8", "surrogatepass"))
     if new:
-        known.update(json.loads(new[1:].decode("utf-8", "surrogatepass")))
+        said = json.loads(new[1:].decode("utf-8", "surrogatepass"))
+        if known.keys() <= said.keys():
+            return new
+        known.update(said)
     for name in deleted:
         known.pop(_LETTERS[name][0], None)
     ordered = {letter: known[letter] for letter in _BY_LETTER if letter in known}

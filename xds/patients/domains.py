@@ -21,7 +21,6 @@ class Mode(StrEnum):
 
     EXTERNAL = "external"  # somebody else feeds them
     ASSIGNED = "assigned"  # we mint one for each person
-    TRANSLATE = "translate"  # as assigned; a submission under another domain's identifier is put under ours
 
 
 class CheckDigit(StrEnum):

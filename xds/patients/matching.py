@@ -54,6 +54,10 @@ class Matcher(Protocol):
     def name(self) -> str:
         """As it stands in the history."""
 
+    @property
+    def only_quoted(self) -> bool:
+        """Whether identities without an identifier of a trusted domain are never matched."""
+
     def terms(self, member: Member) -> Iterable[str]:
         """Search terms (``xds.patients.terms``): whoever has one of them is a candidate. None: nobody is.
 
@@ -76,6 +80,7 @@ class IdsMatcher:
     """
 
     name: str = "ids"
+    only_quoted: bool = True
 
     def terms(self, member: Member) -> Iterable[str]:
         return map(quoted_term, member.quoted)

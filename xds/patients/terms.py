@@ -1,7 +1,9 @@
 """Search terms: under what an identity is found, in the store's index and by a query.
 
-A term is one character for the attribute and a folded value. The characters are stored: they never change. Under the
-capital of a letter the value stands backwards, which makes of a suffix a prefix.
+A term is one character for the attribute and a folded value. The characters are stored: they never change. Under ``F``
+a family name stands backwards, which makes of a suffix a prefix. Every term costs a page of the index when an identity
+is new, so there is none for what nobody asks for alone (postal codes, endings of given names): such queries look at
+everybody.
 """
 
 from __future__ import annotations
@@ -16,11 +18,11 @@ from xds.patients.names import WILDCARD, divided, family_keys, given_keys, query
 from xds.patients.queries import PatientCriteria
 
 FAMILY: Final = "f"
+BACKWARDS: Final = "F"  # a family name
 GIVEN: Final = "g"
 MAIDEN: Final = "m"
 BIRTH: Final = "b"
 PHONE: Final = "p"
-POSTAL: Final = "z"
 ACCOUNT: Final = "a"
 QUOTED: Final = "n"
 _ALTERNATIVES: Final = 64
@@ -29,20 +31,17 @@ _LONGEST: Final = 40  # characters; what is cut off is compared on the demograph
 
 @lru_cache(16_384)
 def _family_terms(text: str) -> tuple[str, ...]:
-    return _both_ways(FAMILY, family_keys(text))
+    keys = family_keys(text)
+    return tuple(term for key in keys for term in ((FAMILY + key)[:_LONGEST], (BACKWARDS + key[::-1])[:_LONGEST]))
 
 
 @lru_cache(16_384)
 def _given_terms(text: str) -> tuple[str, ...]:
-    return _both_ways(GIVEN, given_keys(text))
-
-
-def _both_ways(letter: str, keys: Iterable[str]) -> tuple[str, ...]:
-    return tuple(term for key in keys for term in ((letter + key)[:_LONGEST], (letter.upper() + key[::-1])[:_LONGEST]))
+    return tuple((GIVEN + key)[:_LONGEST] for key in given_keys(text))
 
 
 def folded_number(text: str) -> str:
-    """A telephone number, postal code or account number without what people put between its parts."""
+    """A telephone number or account number without what people put between its parts."""
     return "".join(filter(str.isalnum, text)).lower()
 
 
@@ -71,9 +70,6 @@ def terms_of(demographics: Demographics, quoted: Iterable[str] = ()) -> set[str]
     for phone in demographics.home_phones:
         if number := folded_number(phone.number or phone.formatted or phone.text):
             terms.add((PHONE + number)[:_LONGEST])
-    for address in demographics.addresses:
-        if code := folded_number(address.zip_code):
-            terms.add((POSTAL + code)[:_LONGEST])
     if demographics.account_number.id:
         terms.add((ACCOUNT + folded_number(demographics.account_number.id))[:_LONGEST])
     terms.update(map(quoted_term, quoted))
@@ -95,8 +91,8 @@ def terms_for(criteria: PatientCriteria) -> list[list[str]]:
         starts, ends = text.startswith(WILDCARD), text.endswith(WILDCARD)
         if not text or not all(keys) or not keys or (starts and ends):
             return
-        if starts and letter in (FAMILY, GIVEN):
-            open_ended.append([(letter.upper() + key[::-1])[: _LONGEST - 1] + WILDCARD for key in keys])
+        if starts and letter == FAMILY:
+            open_ended.append([(BACKWARDS + key[::-1])[: _LONGEST - 1] + WILDCARD for key in keys])
         elif ends:
             open_ended.append([(letter + key)[: _LONGEST - 1] + WILDCARD for key in keys])
         elif not starts:
@@ -111,7 +107,6 @@ def terms_for(criteria: PatientCriteria) -> list[list[str]]:
     add(GIVEN, criteria.given_name)
     add(FAMILY, criteria.family_name)
     add(MAIDEN, criteria.mothers_maiden_name)
-    add(POSTAL, criteria.postal_code)
     if exact:
         return [list(terms) for terms in islice(product(*exact), _ALTERNATIVES)]
     return [[term] for term in max(open_ended, key=_selectivity, default=[])]

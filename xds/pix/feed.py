@@ -107,6 +107,7 @@ def _announce(work: FeedWork, transaction: Transaction, applied: AppliedFeed) ->
         transaction.lock_structure()
     told: list[Identity] = []
     fresh: list[Identity] = []
+    quoting: set[IdentityKey] = set()  # before this message
     changed: list[Identity] = []
     for target in sorted(_known(transaction, work.targets), key=_name):
         identity = transaction.lock_identity(target.domain, target.id)
@@ -118,8 +119,11 @@ def _announce(work: FeedWork, transaction: Transaction, applied: AppliedFeed) ->
             else:  # somebody else was quicker
                 identity = transaction.lock_identity(target.domain, target.id)
                 assert identity is not None
-        if not (fresh and fresh[-1] is identity) and _update(work, identity, transaction, applied):
-            changed.append(identity)
+        if not (fresh and fresh[-1] is identity):
+            if identity.quoted:
+                quoting.add(identity.key)
+            if _update(work, identity, transaction, applied):
+                changed.append(identity)
         told.append(identity)
     seeds = _together(told, work, transaction, applied) if len(told) > 1 else set()
     seeds |= {i.key for i in changed if i.state is IdentityState.ABSENT}
@@ -130,9 +134,10 @@ def _announce(work: FeedWork, transaction: Transaction, applied: AppliedFeed) ->
     for identity in fresh:
         if identity.key not in seeds and occasion.policy.consumers:
             tell(transaction, identity.key, frozenset((identity.domain,)), occasion)
-    if occasion.policy.matcher is not None:
+    if (matcher := occasion.policy.matcher) is not None:
         for identity in (*fresh, *changed):
-            if identity.state is not IdentityState.SUBSUMED:
+            matters = identity.quoted or identity.key in quoting or not matcher.only_quoted
+            if matters and identity.state is not IdentityState.SUBSUMED:
                 applied.facts += match(transaction, identity.key, occasion)
 
 
@@ -182,9 +187,10 @@ def _update(work: FeedWork, identity: Identity, transaction: Transaction, applie
             transaction.stamp_identity(identity.key, stamps)
         return False
     applied.updated += 1
-    if not same:
+    if quoted != identity.quoted or compact.indexed(demographics) != compact.indexed(identity.demographics):
         had = terms_of(compact.decode(identity.demographics), identity.quoted.split())
-        has = terms_of(compact.decode(demographics), quoted.split())
+        as_sent = demographics == work.demographics and quoted == " ".join(work.quoted)
+        has = work.terms if as_sent else terms_of(compact.decode(demographics), quoted.split())
         transaction.remove_terms(identity.key, had - has)
         transaction.add_terms(identity.key, has - had)
     identity.announced = True

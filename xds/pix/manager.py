@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 from datetime import datetime
-from functools import partial
+from functools import lru_cache, partial
 from typing import Final, TypeVar
 
 from xds.datatypes.hl7 import CX, HD
@@ -36,6 +36,14 @@ _REUSED: Final = "control id used again"
 _OLDER: Final = "older demographics"
 _RETIRED: Final = "identifier that has ended"
 _AHEAD: Final = "time in the future"
+#: What is counted in ``tolerated``.
+UNUSUAL: Final = {
+    _REPEATED: "the same message came before: nothing is done",
+    _REUSED: "another message had the same control id: both are applied",
+    _OLDER: "the source said something newer before: its demographics stay",
+    _RETIRED: "the identifier has ended in another: what is said of it is kept unseen",
+    _AHEAD: "a time that lies far in the future orders nothing",
+}
 
 
 class PatientIdentifierCrossReferenceManager:
@@ -93,12 +101,13 @@ class PatientIdentifierCrossReferenceManager:
         targets, priors = _targets(found), _targets(second)
         if not targets or (others and not priors):
             raise FeedRejected(Refusal.FOREIGN_DOMAIN, prior=bool(targets))
-        sender = f"{feed.sending_application}|{feed.sending_facility}"
+        sender = _sender(feed.sending_application, feed.sending_facility)
         moment = feed.recorded_at
         if feed.recorded_ahead:
             self.tolerated.count((_AHEAD,), sender[:40])
             moment = None
-        said = (feed.event, feed.recorded_time, *map(str, feed.identifiers), *map(str, others))
+        said = [feed.event, feed.recorded_time, *(f"{d.number}^{cx.id}" for d, cx, _ in found), "~"]
+        said += [f"{d.number}^{cx.id}" for d, cx, _ in second]
         return FeedWork(
             event=feed.event,
             targets=targets,
@@ -263,6 +272,11 @@ def _targets(found: Sequence[tuple[Domain, CX, int]]) -> tuple[Target, ...]:
             target = Target(domain.number, cx.id, position, None if domain.configured else domain.authority)
             targets.setdefault(target.name, target)
     return tuple(targets.values())
+
+
+@lru_cache(1024)
+def _sender(application: HD, facility: HD) -> str:
+    return f"{application}|{facility}"
 
 
 def _hash(text: str, size: int, more: bytes = b"") -> int:

@@ -37,6 +37,8 @@ class AffinityDomain:
     is refused with XDSUnknownPatientId ("error").
     ``merges``: the registry obeys the merges of its feed by itself ("feed"), or a Patient Identifier Cross-reference
     Manager on the same store does it in the same transaction ("manager").
+    ``translate``: a submission under another domain's identifier is put under what a manager on the same store calls
+    that person in the affinity domain; otherwise it is refused (XDSUnknownPatientId).
     ``home_community_id`` (urn:oid:…) is put on every object of a query's answer when given.
     ``max_results`` objects at most are in one answer; a query that finds more is refused with XDSTooManyResults.
     """
@@ -45,6 +47,7 @@ class AffinityDomain:
     patients: Literal["known", "any"] = "known"
     unknown_patient: Literal["empty", "error"] = "empty"
     merges: Literal["feed", "manager"] = "feed"
+    translate: bool = False
     home_community_id: str | None = None
     max_results: int = 10_000
 
@@ -101,9 +104,9 @@ class DocumentRegistry:
         """
         domain = self.domain
         notes: list[str] = []
-        warnings = examine(
-            submission, profile=Profile.XDS, codes=self.codes, authority=domain.assigning_authority, notes=notes
-        )
+        authority = domain.assigning_authority
+        examined = None if domain.translate else authority
+        warnings = examine(submission, profile=Profile.XDS, codes=self.codes, authority=examined, notes=notes)
         if notes:
             self.tolerated.count(notes)
         return make_plan(
@@ -112,6 +115,7 @@ class DocumentRegistry:
             prepare=self.store.prepare,
             create_patient=domain.patients == "any",
             now=_number(self.clock()),
+            translate_to=authority or "" if domain.translate else "",
         )
 
     # ITI-18

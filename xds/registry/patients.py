@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
+from xds.datatypes.hl7 import CX, HD
+from xds.patients.domains import number_of
 from xds.patients.feed import FeedRejected, IdentityFeed, Refusal
-from xds.ports import Transaction
+from xds.ports import Reader, Transaction
 from xds.vocab.hl7 import FeedEvent
 
 #: ITI-8, and what ITI-30 says in the same way; links and changed identifiers are a manager's affair.
@@ -55,6 +57,19 @@ def _plan_merge(authority: str | None, feed: IdentityFeed) -> partial[AppliedFee
     if kept[0] in ended:
         raise FeedRejected(Refusal.SELF_MERGE)
     return partial(_merge, kept[0], ended)
+
+
+def identifier_in(reader: Reader, authority: str, patient_id: str) -> str | None:
+    """What the person with this identifier is called in the affinity domain; None when nothing is known of that, or
+    there are several names.
+    """
+    asked = CX.parse(patient_id)
+    identity = reader.identity(number_of(asked.assigning_authority), asked.id)
+    if identity is None or not identity.active:
+        return None
+    number = number_of(HD.oid(authority))
+    ours = [one.id for one in reader.persons([identity.group]) if one.active and one.domain == number]
+    return str(CX.of(ours[0], authority)) if len(ours) == 1 else None
 
 
 def _announce(identifiers: tuple[str, ...], transaction: Transaction) -> AppliedFeed:

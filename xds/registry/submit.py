@@ -17,6 +17,7 @@ from xds.metadata.registry_object import RegistryObject, Submission
 from xds.metadata.rules import Finding, Profile, check
 from xds.ports import Claim, PreparedObjects, Reader, RegistryResponse, Transaction
 from xds.registry.lifecycle import Reference, Role, apply, effects_of, findings, registered
+from xds.registry.patients import identifier_in
 from xds.vocab.ebrim import AssociationType, ObjectKind, Severity, SlotName, Status
 from xds.vocab.errors import ErrorCode
 
@@ -38,6 +39,7 @@ class Plan:
     new_folders: tuple[str, ...]
     now: int  # YYYYMMDDhhmmss by the registry's clock
     warnings: tuple[RegistryError, ...] = ()
+    translate_to: str = ""  # OID of the affinity domain, for a submission under another domain's identifier
 
     def __call__(self, transaction: Transaction) -> RegistryResponse:
         return register(self, transaction)
@@ -115,6 +117,7 @@ def make_plan(
     prepare: Callable[[Sequence[RegistryObject]], PreparedObjects],
     create_patient: bool,
     now: int,
+    translate_to: str = "",
 ) -> Plan:
     """Assigns UUIDs and what the registry sets itself, and renders an examined submission; changes its objects."""
     assign_uuids(submission)
@@ -145,6 +148,7 @@ def make_plan(
         new_folders=tuple(folders),
         now=now,
         warnings=warnings,
+        translate_to="" if patient_id.endswith(f"^^^&{translate_to}&ISO") else translate_to,
     )
 
 
@@ -192,14 +196,18 @@ def _references(
 
 def register(plan: Plan, transaction: Transaction) -> RegistryResponse:
     """Registers a plan: the work for ``UnitOfWork.submit``; RequestRejected with every finding when it cannot."""
-    patient = transaction.lock_patient(plan.patient_id, create=plan.create_patient)
+    patient_id = plan.patient_id
+    if plan.translate_to:
+        patient_id = identifier_in(transaction, plan.translate_to, patient_id) or patient_id
+    create = plan.create_patient and (not plan.translate_to or patient_id != plan.patient_id)
+    patient = transaction.lock_patient(patient_id, create=create)
     errors: list[RegistryError] = []
     if patient is None or not patient.active:
         # ITI TF-2, 3.8.4.2.4: a subsumed identifier is unknown to later submissions
         errors.append(RegistryError(ErrorCode.UNKNOWN_PATIENT_ID, plan.patient_id))
     if plan.references:
-        found = registered(transaction, plan.references, plan.patient_id)
-        errors.extend(findings(transaction, plan.references, found, plan.patient_id))
+        found = registered(transaction, plan.references, patient_id)
+        errors.extend(findings(transaction, plan.references, found, patient_id))
     if errors or patient is None:
         raise RequestRejected.of([*errors, *_claim_errors(transaction, plan), *plan.warnings])
     transaction.insert(plan.prepared, patient.key)  # raises when an id or uniqueId is taken

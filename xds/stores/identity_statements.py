@@ -10,7 +10,9 @@ from xds.stores import identity_schema as tables
 from xds.stores import schema
 from xds.stores.statements import Binds, insert_into
 
-_START: Final = sa.literal_column("0")  # without it SQLAlchemy adds a parameter to a limit on SQLite
+_START: Final[sa.ColumnElement[int]] = sa.literal_column(
+    "0"
+)  # without it SQLAlchemy adds a parameter to a limit on SQLite
 WAITING: Final = 0
 CLAIMED: Final = 1
 GIVEN_UP: Final = 2

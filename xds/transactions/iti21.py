@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from xds.datatypes.hl7 import HD
 from xds.hl7v2 import queries
-from xds.hl7v2.ack import Acknowledgement
+from xds.hl7v2.ack import Acknowledgement, refusal_of
 from xds.hl7v2.adt import write_msh
 from xds.hl7v2.criteria import criteria_content, read_criteria
 from xds.hl7v2.er7 import Message, Segment, message, segment
@@ -227,7 +227,7 @@ def _refusal(answer: Acknowledgement) -> Exception:
         return UnknownDomain(tuple(map(int, domains)))
     if any(where[0] == "DSC" for where in blamed):
         return UnknownContinuation("there is no such continuation, or no longer")
-    return queries.refusal(answer)
+    return refusal_of(answer)
 
 
 def _records(source: Message) -> list[PatientRecord]:

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from xds.datatypes.hl7 import CX
 from xds.hl7v2 import queries
+from xds.hl7v2.ack import refusal_of
 from xds.hl7v2.er7 import Message, segment
 from xds.hl7v2.errors import Hl7Rejected, Location, reject
 from xds.hl7v2.queries import Envelope
@@ -122,7 +123,7 @@ def decode_response(data: bytes, query: Message) -> tuple[CX, ...]:
             raise UnknownDomain((int(where[3]) if len(where) > 3 and where[3].isdigit() else 1,))
         if where[:3] == ("QPD", "1", "3"):
             raise UnknownDomain() if where[4:5] == ("4",) else UnknownIdentifier("the identifier is not known")
-    raise queries.refusal(answer)
+    raise refusal_of(answer)
 
 
 ITI_9 = Hl7v2Transaction(

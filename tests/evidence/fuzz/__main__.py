@@ -69,7 +69,7 @@ def report(rows: dict[str, list[dict[str, float]]]) -> str:
         f"{datetime.now(UTC):%Y-%m-%d}, commit {commit()}, {machine()}\n",
         "`python -m tests.evidence.fuzz`\n",
         "Every input is a good message with some changes, and follows from its number. None crashed or hung; how far",
-        "memory rose is in the table. What must hold for each is said in `tests/evidence/fuzz/targets.py`.\n",
+        "memory rose is in the table. What must hold for each is said in `tests/evidence/fuzz`.\n",
         "| target | inputs | processor time | slowest input | memory: start, peak, end | outcomes |",
         "|---|---|---|---|---|---|",
     ]

@@ -20,6 +20,7 @@ from lxml import etree
 
 from tests.evidence import messages
 from tests.evidence.fuzz import mutate
+from tests.evidence.fuzz.identities import Feeds, PatientQueries
 from tests.xds_soap import systems
 from xds.ebxml import rim, rs, xml
 from xds.errors import MalformedMessage, MessageTooLarge, StoreUnavailable
@@ -486,7 +487,7 @@ class Er7:
                     code = "not in its character set"  # the header is echoed as it came
                     continue
                 read = parse(acknowledgement)
-                if read_header(read).message_type != "ACK":
+                if read_header(read).message_type not in ("ACK", "RSP"):
                     raise AssertionError("the answer is no acknowledgement")
                 code = code if code == "batch" else read.value("MSA-1")
         self._round_trip(data)
@@ -553,7 +554,13 @@ def opened(name: str) -> Target:
         shm = Path("/dev/shm")
         folder = Path(tempfile.mkdtemp(prefix="xds-fuzz-", dir=shm if shm.is_dir() else None))
         return {"soap": Soap, "queries": Queries, "er7": Er7}[name](folder)
-    return {"mime": Mime, "ebrim": Ebrim, "framing": Framing}[name]()
+    return {
+        "mime": Mime,
+        "ebrim": Ebrim,
+        "framing": Framing,
+        "feeds": Feeds,
+        "patient-queries": PatientQueries,
+    }[name]()
 
 
-NAMES = ("framing", "er7", "mime", "ebrim", "queries", "soap")
+NAMES = ("framing", "er7", "feeds", "patient-queries", "mime", "ebrim", "queries", "soap")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,12 @@ from alembic import command
 from alembic.config import Config
 
 from tests.xds.stores.support import AS, DE, PATIENT, SS, association, entry, find, submission_set
+from xds.datatypes.hl7 import HD
 from xds.ebxml import fragments
 from xds.metadata.registry_object import RegistryObject
+from xds.patients.domains import number_of
+from xds.patients.records import Identity
+from xds.ports import Reader
 from xds.stores import SqlStore, migrate
 from xds.stores.rows import uuid_bytes, uuid_identifier
 from xds.vocab.ebrim import AssociationType
@@ -117,3 +122,22 @@ def test_rows_of_0001_are_found_as_before(empty_database: str, opened: Callable[
         lambda reader: reader.associations(targets=[document.id], types=[AssociationType.HAS_MEMBER])
     )
     assert (member.kind, member.association_type) == (AS, AssociationType.HAS_MEMBER)
+
+
+def test_patients_of_0002_are_identities_as_well(empty_database: str, opened: Callable[..., SqlStore]) -> None:
+    names = ["P1^^^&1.2.3&ISO", "P\\T\\2^^^&1.2.3&ISO", "bare", "P1^^^NS"]
+    patients = [
+        {"key": n, "identifier": name, "state": 1, "created": 20260101000000} for n, name in enumerate(names, 1)
+    ]
+    old(empty_database, "0002", {"patient": patients})
+    store = opened(empty_database)
+    oid, namespace = number_of(HD.oid("1.2.3")), number_of(HD("NS"))
+    for domain, id in ((oid, "P1"), (oid, "P&2"), (namespace, "P1")):
+        found = store.read(partial(_identity, domain, id))
+        assert found is not None
+        assert found.active
+        assert found.announced
+
+
+def _identity(domain: int, id: str, reader: Reader) -> Identity | None:
+    return reader.identity(domain, id)

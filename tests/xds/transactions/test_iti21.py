@@ -209,6 +209,13 @@ def test_hl7apy_parses_every_answer(rest: str) -> None:
     assert people == ([] if "X" in rest else ["E1", "E2"])
 
 
+def test_hl7apy_parses_the_answer_with_visits() -> None:
+    answer = "\r".join(ask(QPD, msh=MSH.replace("Q22", "ZV1")))
+    theirs = hl7apy.parser.parse_message(answer, find_groups=False)
+    assert [part.name for part in theirs.children][4:7] == ["PID", "PV1", "QRI"]
+    assert theirs.pv1.pv1_3.to_er7() == "W1^R2"
+
+
 def test_our_messages_are_valid_by_their_version() -> None:
     query = replace(QUERY, limit=2, pointer="P1", domains=(EAST,))
     assert validate(encode_request(query, ENVELOPE)) == []

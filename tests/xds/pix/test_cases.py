@@ -1,0 +1,14 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from xds.pix.cases import ODD_CASES, Case
+
+SOURCES = "".join(path.read_text("utf-8") for path in Path(__file__).parent.glob("test_*.py"))
+
+
+@pytest.mark.parametrize("case", ODD_CASES, ids=lambda case: case.situation)
+def test_every_row_has_its_test(case: Case) -> None:
+    assert f"def {case.test}(" in SOURCES
