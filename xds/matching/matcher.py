@@ -38,6 +38,8 @@ class ProfileMatcher:
     def name(self) -> str:
         return f"{self.profile.name} {self.profile.version}"
 
+    only_quoted: Final = False
+
     # ----------------------------------------------------------------- the port
 
     def terms(self, member: Member) -> Iterable[str]:

@@ -28,7 +28,7 @@ class Decision(StrEnum):
 class Verdict(NamedTuple):
     """What a matcher says of two people; ``reason`` names fields and rules, never their content.
 
-    ``witness`` is the identity of the person that speaks most for it, None any; ``bits`` how much it does.
+    ``witness`` is the person's identity that speaks most for it, None only with NONE; ``bits`` how much it does.
     """
 
     decision: Decision
@@ -90,8 +90,8 @@ class IdsMatcher:
             return Verdict(Decision.NONE)
         against = sorted({conflict for other in person for conflict in _conflicts(member, other)})
         if against:
-            return Verdict(Decision.REVIEW, "the same trusted identifier, but " + ", ".join(against))
-        return Verdict(Decision.LINK, "the same trusted identifier")
+            return Verdict(Decision.REVIEW, "the same trusted identifier, but " + ", ".join(against), person[0].key)
+        return Verdict(Decision.LINK, "the same trusted identifier", person[0].key)
 
     def among(self, verdicts: Sequence[tuple[Verdict, tuple[Member, ...]]], own: tuple[Member, ...]) -> list[Verdict]:
         """Several people who are not one yet are never linked unseen."""

@@ -18,7 +18,7 @@ from xds.patients import compact
 from xds.patients.directory import Directory
 from xds.patients.domains import Domain, Domains, Mode, number_of
 from xds.patients.feed import FeedRejected, IdentityFeed, Refusal
-from xds.patients.matching import trusted_entries
+from xds.patients.matching import Member, trusted_entries
 from xds.patients.queries import CrossReferenceQuery, UnknownDomain
 from xds.patients.records import DeadLetter
 from xds.patients.terms import terms_of
@@ -98,6 +98,9 @@ class PatientIdentifierCrossReferenceManager:
             encoded = compact.encode(replace(demographics, deleted=frozenset()) if deleted else demographics)
             quoted = tuple(trusted_entries(self.domains, ((d, cx.id) for d, cx, _ in found), demographics))
             terms = frozenset(terms_of(demographics, quoted))
+            matcher = self.policy.matcher
+            if matcher is not None and not matcher.only_quoted:
+                terms |= frozenset(matcher.terms(Member(0, found[0][0].number, demographics, frozenset(quoted))))
         targets, priors = _targets(found), _targets(second)
         if not targets or (others and not priors):
             raise FeedRejected(Refusal.FOREIGN_DOMAIN, prior=bool(targets))
