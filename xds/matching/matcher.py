@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
+from xds.matching.comparators import COMPARATORS
 from xds.matching.keys import key_terms
 from xds.matching.profile import Profile
 from xds.matching.reading import Reading, read
+from xds.patients.demographics import Demographics
 from xds.patients.matching import Decision, Member, Verdict
 
 _READINGS: Final = 20_000  # that are kept
@@ -29,7 +31,10 @@ class ProfileMatcher:
 
     def __init__(self, profile: Profile) -> None:
         self.profile = profile
-        self._readings: dict[Member, Reading] = {}
+        comparators = {row.comparator for row in profile.fields}
+        homes = COMPARATORS["home"] in comparators or any("door" in parts for _, parts in profile.keys)
+        self._wanted = frozenset((*(["home"] if homes else []), *(["parts"] if comparators & _IN_PARTS else [])))
+        self._readings: dict[tuple[Demographics, frozenset[str]], Reading] = {}
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.profile,)
@@ -43,7 +48,10 @@ class ProfileMatcher:
     # ----------------------------------------------------------------- the port
 
     def terms(self, member: Member) -> Iterable[str]:
-        return key_terms(self.profile.keys, self.read(member))
+        reading = self.read(member)
+        if reading.terms is None:
+            reading.terms = frozenset(key_terms(self.profile.keys, reading))
+        return reading.terms
 
     def judge(self, member: Member, person: tuple[Member, ...]) -> Verdict:
         mine = self.read(member)
@@ -89,15 +97,16 @@ class ProfileMatcher:
 
     def read(self, member: Member) -> Reading:
         """``member`` as the profile reads it."""
-        found = self._readings.get(member)
+        known = (member.demographics, member.quoted)
+        found = self._readings.get(known)
         if found is None:
             if len(self._readings) >= _READINGS:
                 self._readings.clear()
-            found = read(member, self.profile.placeholders)
+            found = read(member, self.profile.placeholders, wanted=self._wanted)
             name = found.name
             found.common = name is not None and name.hanzi in self.profile.common_names
             found.values = tuple([row.comparator.read(found) for row in self.profile.fields])
-            self._readings[member] = found
+            self._readings[known] = found
         return found
 
     def compare(self, a: Reading, b: Reading) -> Comparison:
@@ -129,6 +138,9 @@ class ProfileMatcher:
         return f"{found.total:.1f} bits: {', '.join(parts)}{rules}"
 
 
+_IN_PARTS: Final = frozenset(
+    COMPARATORS[name] for name in ("house_number", "street", "second_line", "city", "state", "postal_code")
+)
 _RANK: Final = {Decision.NONE: 0, Decision.REVIEW: 1, Decision.LINK: 2}
 
 

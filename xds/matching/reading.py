@@ -15,6 +15,7 @@ from xds.patients.matching import Member
 from xds.patients.names import folded
 
 _SEXES: Final = frozenset(("M", "F"))
+WHOLE: Final = frozenset(("home", "parts"))
 MULTIPLE: Final = "Y"  # one of several, nobody said which
 _NUMBER: Final = re.compile(r"\d+[a-z]?")
 
@@ -45,7 +46,6 @@ class Address:
 class Reading:
     """One registration."""
 
-    domain: int = 0
     name: PersonName | None = None
     unidentified: bool = False
     births: tuple[str, ...] = ()  # YYYYMMDD; the second one is that of the resident number
@@ -59,13 +59,14 @@ class Reading:
     mother: frozenset[str] = frozenset()  # how her name sounds
     order: str = ""  # of a multiple birth
     common: bool = False  # the name is one of many people's
+    terms: frozenset[str] | None = None  # under which it is found
     values: tuple[object, ...] = field(default=())  # as the fields of a profile compare them
 
 
-def read(member: Member, placeholders: Placeholders) -> Reading:
-    """What ``member`` says, without placeholders."""
+def read(member: Member, placeholders: Placeholders, *, wanted: frozenset[str] = WHOLE) -> Reading:
+    """What ``member`` says, without placeholders; ``wanted``: the address as a ``home``, in ``parts``, or both."""
     told = member.demographics
-    reading = Reading(member.domain)
+    reading = Reading()
     name = read_name(told.names or told.aliases)
     if told.identity_unknown == "Y" or (name is not None and _is_nobody(name, placeholders.names)):
         reading.unidentified, name = True, None
@@ -86,8 +87,10 @@ def read(member: Member, placeholders: Placeholders) -> Reading:
                 reading.births += (number.birth,)
     phones = read_phones(told.home_phones + told.business_phones)
     reading.phones = tuple(phone for phone in phones if phone not in placeholders.phones)
-    reading.home = read_home(told.addresses)
-    reading.address = _address(told)
+    if "home" in wanted:
+        reading.home = read_home(told.addresses)
+    if "parts" in wanted:
+        reading.address = _address(told)
     if told.mothers_maiden_names and (mother := read_name(told.mothers_maiden_names)):
         reading.mother = mother.sounds
     multiple = MULTIPLE if told.multiple_birth == "Y" else ""

@@ -73,9 +73,10 @@ class Rehearsal:
         keys: set[IdentityKey] = set()
         for term in self._terms[member.key]:
             found = self._by_term[term]
-            if len(found) > _CANDIDATES:
+            if len(found) > _CANDIDATES + 1:  # one of them is who looks
                 self.capped[term] += 1
-            keys.update(found[:_CANDIDATES])
+            else:
+                keys.update(found)
         people: list[tuple[Member, ...]] = []
         seen = self.person(member.key)
         for key in sorted(keys):

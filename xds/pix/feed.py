@@ -52,6 +52,7 @@ class AppliedFeed:
     updated: int = 0
     older: int = 0  # identities that know newer demographics from the same source
     retired: int = 0  # … that ended in another: what came is kept, and nobody sees it
+    capped: int = 0  # search terms of the matcher that too many people share
     facts: list[int] = field(default_factory=list)  # numbers of facts that were added
 
 
@@ -142,7 +143,9 @@ def _announce(work: FeedWork, transaction: Transaction, applied: AppliedFeed) ->
         for identity in (*fresh, *changed):
             matters = identity.quoted or identity.key in quoting or not matcher.only_quoted
             if matters and identity.state is not IdentityState.SUBSUMED:
-                applied.facts += match(transaction, identity.key, occasion)
+                matched = match(transaction, identity.key, occasion)
+                applied.facts += matched.facts
+                applied.capped += matched.capped
 
 
 def _create(work: FeedWork, target: Target, transaction: Transaction) -> Identity | None:

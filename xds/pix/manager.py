@@ -35,6 +35,7 @@ _REPEATED: Final = "message repeated"
 _REUSED: Final = "control id used again"
 _OLDER: Final = "older demographics"
 _RETIRED: Final = "identifier that has ended"
+_CAPPED: Final = "too many candidates"
 _AHEAD: Final = "time in the future"
 #: What is counted in ``tolerated``.
 UNUSUAL: Final = {
@@ -128,8 +129,9 @@ class PatientIdentifierCrossReferenceManager:
 
     def note(self, applied: AppliedFeed) -> None:
         """Count what was out of the ordinary in a feed whose work was run by somebody else."""
-        if applied.repeated or applied.reused or applied.older or applied.retired:
+        if applied.repeated or applied.reused or applied.older or applied.retired or applied.capped:
             seen = (
+                (applied.capped, _CAPPED),
                 (applied.repeated, _REPEATED),
                 (applied.reused, _REUSED),
                 (applied.older, _OLDER),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
-from typing import Final
+from typing import Final, NamedTuple
 
 from xds.patients import compact
 from xds.patients.crossref import holding, resolve
@@ -17,6 +17,7 @@ from xds.pix.structure import record, settle, web_of
 from xds.ports import Transaction
 
 _CANDIDATES: Final = 100  # with one term; whoever shares it with more shares nothing telling
+_ROWS: Final = 4 * _CANDIDATES  # from which on terms are looked at one by one
 _MATCHER: Final = "matcher "  # how the origin of a matcher's facts begins
 
 
@@ -29,8 +30,15 @@ def search_terms(matcher: Matcher | None, domain: int, demographics: bytes, quot
     return terms
 
 
-def match(transaction: Transaction, key: IdentityKey, occasion: Occasion) -> list[int]:
-    """Match one identity anew; the facts that were added.
+class Matched(NamedTuple):
+    """What came of matching an identity: the facts that were added, and how many of its terms were too common."""
+
+    facts: list[int]
+    capped: int = 0
+
+
+def match(transaction: Transaction, key: IdentityKey, occasion: Occasion) -> Matched:
+    """Match one identity anew.
 
     Links that the matcher made and would no longer make are undone. What becomes of verdicts on several people is the
     matcher's to say; where two people both have documents in a domain of ours, people decide.
@@ -40,9 +48,9 @@ def match(transaction: Transaction, key: IdentityKey, occasion: Occasion) -> lis
     added = reconsider(transaction, [key], occasion)
     [identity] = transaction.identities([key], whole=True)
     member = _member(identity)
-    people = _candidates(transaction, matcher, member, identity)
+    people, capped = _candidates(transaction, matcher, member, identity)
     if not people:
-        return added
+        return Matched(added, capped)
     facts = transaction.facts([key])
     held = holding(facts)
     judged: list[tuple[Verdict, tuple[Member, ...]]] = []
@@ -53,7 +61,7 @@ def match(transaction: Transaction, key: IdentityKey, occasion: Occasion) -> lis
             if verdict.decision is not Decision.NONE:
                 judged.append((verdict, members))
     if not judged:
-        return added
+        return Matched(added, capped)
     linked = False
     for verdict in matcher.among(judged, _others(transaction, identity)):
         decision, reason = verdict.decision, verdict.reason
@@ -67,7 +75,7 @@ def match(transaction: Transaction, key: IdentityKey, occasion: Occasion) -> lis
             linked = linked or kind is FactKind.MATCH
     if linked:
         settle(transaction, [key], occasion)
-    return added
+    return Matched(added, capped)
 
 
 def reconsider(transaction: Transaction, keys: Collection[IdentityKey], occasion: Occasion) -> list[int]:
@@ -126,18 +134,30 @@ def _others(transaction: Transaction, identity: Identity) -> tuple[Member, ...]:
     return tuple(members.values())
 
 
-def _candidates(transaction: Transaction, matcher: Matcher, member: Member, identity: Identity) -> list[list[Identity]]:
-    """People with an identity that shares a term: their identities that still stand, by person."""
-    keys: set[IdentityKey] = set()
-    for term in matcher.terms(member):
-        keys.update(transaction.with_terms([term], limit=_CANDIDATES))
+def _candidates(
+    transaction: Transaction, matcher: Matcher, member: Member, identity: Identity
+) -> tuple[list[list[Identity]], int]:
+    """People with an identity that shares a term: their identities that still stand, by person.
+
+    Terms that more than so many share find nobody; how many of them there were comes second.
+    """
+    terms = set(matcher.terms(member))
+    shared: dict[str, list[IdentityKey]] = defaultdict(list)
+    rows = transaction.with_any_term(terms, limit=_ROWS) if terms else []
+    if len(rows) < _ROWS:
+        for term, key in rows:
+            shared[term].append(key)
+    else:
+        shared.update((term, transaction.with_terms([term], limit=_CANDIDATES + 2)) for term in terms)
+    telling = [found for found in shared.values() if len(found) <= _CANDIDATES + 1]  # one of them is who looks
+    keys = {key for found in telling for key in found}
     keys.discard(identity.key)
     groups = {found.group for found in transaction.identities(keys)} - {identity.group} if keys else set()
     people: dict[IdentityKey, list[Identity]] = defaultdict(list)
     for found in transaction.persons(groups, whole=True) if groups else ():
         if found.state is IdentityState.ACTIVE and (found.demographics or found.quoted):
             people[found.group].append(found)
-    return [people[group] for group in sorted(people)]
+    return [people[group] for group in sorted(people)], len(shared) - len(telling)
 
 
 def _decided(facts: Sequence[Fact], held: Sequence[Fact], key: IdentityKey, person: Sequence[Identity]) -> bool:

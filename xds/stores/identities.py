@@ -75,6 +75,13 @@ class IdentityReads:
         statement = self._statements.get(sql.terms_find, prefix, len(further))
         return [row[0] for row in self._session.rows(statement, (*parameters, after, *further, limit))]
 
+    def with_any_term(self, terms: Collection[str], *, limit: int) -> list[tuple[str, IdentityKey]]:
+        found: list[tuple[str, IdentityKey]] = []
+        for part in chunks(sorted(set(terms))):
+            statement = self._statements.get(sql.terms_any, places(len(part)))
+            found += map(tuple, self._session.rows(statement, (*padded(part), limit)))
+        return found[:limit]
+
     def all_identities(self, *, after: IdentityKey, limit: int) -> list[IdentityKey]:
         return [row[0] for row in self._session.rows(self._statements.get(sql.identities_all), (after, limit))]
 

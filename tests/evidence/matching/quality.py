@@ -70,6 +70,12 @@ def write(rehearsal: Rehearsal, stream: list[Event], folder: Path) -> tuple[Path
     return result, review
 
 
+def score(region: Path, result: Path, review: Path, *options: str | Path) -> int:
+    """Hold both files against the truth; the scorer's exit code."""
+    command = [sys.executable, shared() / "matching" / "score.py", "--truth", region, "--pred", result]
+    return subprocess.run([*command, "--review", review, *options], check=False).returncode
+
+
 def main() -> int:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("region", type=Path)
@@ -90,11 +96,8 @@ def main() -> int:
         f"{announced} registrations, {1000 * took / announced:.3f} ms of CPU each,"
         f" {rehearsal.compared / announced:.1f} compared, {sum(rehearsal.capped.values())} keys capped"
     )
-    command = [sys.executable, shared() / "matching" / "score.py", "--truth", given.region, "--pred", result]
-    command += ["--review", review, "--examples", given.examples, "--json", folder / "score.json"]
-    if given.require:
-        command += ["--require", given.require]
-    return subprocess.run(command, check=False).returncode
+    more = ["--examples", given.examples, "--json", folder / "score.json"]
+    return score(given.region, result, review, *more, *(["--require", given.require] if given.require else []))
 
 
 if __name__ == "__main__":
