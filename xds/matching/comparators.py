@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 from typing import Any, Final
 
 from rapidfuzz.distance import DamerauLevenshtein, JaroWinkler
@@ -95,7 +96,10 @@ def _compare_days(a: str, b: str) -> str:
     if is_slip(a, b):
         return "slip"
     if abs(int(a[:4]) - int(b[:4])) <= 1:
-        days = abs((_day(a) - _day(b)).days)
+        one, other = _day(a), _day(b)
+        if one is None or other is None:
+            return "same_year" if a[:4] == b[:4] else "different"
+        days = abs((one - other).days)
         if 17 <= days <= 52:
             return "lunar"
         if a[4:] == b[4:]:
@@ -107,8 +111,12 @@ def _compare_days(a: str, b: str) -> str:
     return "different"
 
 
-def _day(text: str) -> date:
-    return date(int(text[:4]), int(text[4:6]), int(text[6:]))
+@lru_cache(32_768)
+def _day(text: str) -> date | None:
+    try:
+        return date(int(text[:4]), int(text[4:6]), int(text[6:]))
+    except ValueError:
+        return None
 
 
 def _sex(reading: Reading) -> str | None:

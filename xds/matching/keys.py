@@ -117,6 +117,17 @@ def _names(reading: Reading) -> Iterable[str]:
     return (*_family(reading), *_given(reading))
 
 
+def _starts(reading: Reading) -> Iterable[str]:
+    """The beginning of either name."""
+    return dict.fromkeys(name[:3] for name in _names(reading))
+
+
+def _both_names(reading: Reading) -> Iterable[str]:
+    """Both names in no order."""
+    first, last = "".join(_family(reading)), "".join(_given(reading))
+    return ("".join(sorted((first, last))),) if first and last else ()
+
+
 def _initials(reading: Reading) -> Iterable[str]:
     """The beginnings of both names in either order."""
     first, last = "".join(_family(reading))[:3], "".join(_given(reading))[:3]
@@ -146,6 +157,8 @@ PARTS: Final[dict[str, Callable[[Reading], Iterable[str]]]] = {
     "family": _family,
     "given": _given,
     "names": _names,
+    "starts": _starts,
+    "both_names": _both_names,
     "initials": _initials,
     "house_number": _part("number"),
     "street": _part("street"),

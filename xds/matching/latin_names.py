@@ -12,6 +12,7 @@ from xds.matching.reading import Reading
 
 FAMILY_LEVELS: Final = ("same", "close", "similar", "swapped", "different")
 GIVEN_LEVELS: Final = ("same", "nickname", "close", "initial", "similar", "swapped", "different")
+_ALIKE, _SLIPS = 0.92, 0.75
 
 
 def read_latin(reading: Reading) -> tuple[str, str] | None:
@@ -40,10 +41,14 @@ def _compare(x: str, y: str, x_other: str, y_other: str, *, given: bool) -> str:
         return "close"
     if given and (len(x) == 1 or len(y) == 1) and x[0] == y[0]:
         return "initial"
-    if _alike(x, y_other) and _alike(y, x_other):
+    if _swapped(x, y_other, y, x_other):
         return "swapped"
     return "similar" if JaroWinkler.similarity(x, y) >= 0.86 else "different"
 
 
-def _alike(x: str, y: str) -> bool:
-    return bool(x and y) and (x == y or JaroWinkler.similarity(x, y) >= 0.92)
+def _swapped(x: str, y_other: str, y: str, x_other: str) -> bool:
+    """Whether each name stands in the other's place, one of both perhaps with slips, or missing."""
+    first = JaroWinkler.similarity(x, y_other) if y_other else 0.0
+    second = JaroWinkler.similarity(y, x_other) if x_other else 0.0
+    better, worse = max(first, second), min(first, second)
+    return better >= _ALIKE and (worse >= _SLIPS or not (y_other and x_other))

@@ -65,6 +65,10 @@ class ProfileMatcher:
             return Verdict(
                 Decision.REVIEW, f"{self._reason(found)}; another registration: {because}", witness, found.total
             )
+        weak = found.total < self.profile.link + self.profile.margin
+        if found.decision is Decision.LINK and weak and any(other.total < self.profile.review for other in compared):
+            reason = f"{self._reason(found)}; another registration of the person does not fit"
+            return Verdict(Decision.REVIEW, reason, witness, found.total)
         return Verdict(found.decision, self._reason(found), witness, found.total)
 
     def among(self, verdicts: Sequence[tuple[Verdict, tuple[Member, ...]]], own: tuple[Member, ...]) -> list[Verdict]:

@@ -48,7 +48,7 @@ class Reading:
 
     name: PersonName | None = None
     unidentified: bool = False
-    births: tuple[str, ...] = ()  # YYYYMMDD; the second one is that of the resident number
+    births: tuple[str, ...] = ()  # YYYYMMDD, perhaps no day at all; the second one is that of the resident number
     sex: str = ""
     resident: ResidentNumber | None = None
     own: bool = False  # the resident number is the person's, as far as birth and sex can tell
@@ -72,7 +72,9 @@ def read(member: Member, placeholders: Placeholders, *, wanted: frozenset[str] =
         reading.unidentified, name = True, None
     reading.name = name
     sex = told.sex.upper()
-    birth = told.birth_time[:8] if told.birth_date is not None else ""
+    birth = told.birth_time[:8]
+    if len(birth) < 8 or not (birth.isascii() and birth.isdigit()):
+        birth = ""
     if birth in placeholders.births:
         birth = ""
     residents, reading.numbers = _numbers(member, placeholders.ids)

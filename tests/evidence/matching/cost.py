@@ -17,19 +17,20 @@ from collections.abc import Iterator
 from concurrent.futures import Future
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from tests.evidence.matching.quality import score
 from tests.evidence.matching.regions import feeds, region_domains
 from xds.datatypes.hl7 import CX
-from xds.matching.matcher import ProfileMatcher
-from xds.matching.profile import load_profile
+from xds.matching import matcher_of
 from xds.matching.resident import check_digit, read_resident
 from xds.patients.feed import IdentityFeed
-from xds.patients.matching import IdsMatcher, Matcher
-from xds.patients.records import FactKind
+from xds.patients.records import FactKind, Identity, IdentityState
 from xds.pix import PatientIdentifierCrossReferenceManager, Policy
+from xds.pix.feed import FeedWork
+from xds.ports import Transaction
 from xds.stores import open_store
 
 _IN_FLIGHT = 256
@@ -57,7 +58,7 @@ def elsewhere(feed: IdentityFeed, copy: int) -> IdentityFeed:
 
 def _later(birth: str, copy: int) -> str:
     try:
-        return (datetime.strptime(birth[:8], "%Y%m%d") + timedelta(days=11 * copy)).strftime("%Y%m%d")
+        return f"{datetime.strptime(birth[:8], '%Y%m%d') + timedelta(days=11 * copy):%Y%m%d}".zfill(8)
     except ValueError:
         return birth
 
@@ -79,6 +80,30 @@ def _other_phone(text: str, copy: int) -> str:
     return text[:-4] + f"{(int(text[-4:]) + 37 * copy) % 10_000:04}" if text[-4:].isdigit() else text
 
 
+def preload(manager: PatientIdentifierCrossReferenceManager, stream: list[IdentityFeed], copies: int) -> int:
+    """Registrations of so many other regions, put into the store as the manager would, but matched with nobody."""
+    known = 0
+    for copy in range(1, copies + 1):
+        planned = [manager.plan_feed(elsewhere(feed, copy)) for feed in stream if not feed.event.has_prior]
+        for start in range(0, len(planned), 1000):
+            known += manager.store.submit(partial(_insert, planned[start : start + 1000])).result()
+    return known
+
+
+def _insert(planned: list[FeedWork], transaction: Transaction) -> int:
+    inserted = 0
+    for work in planned:
+        [target] = work.targets
+        active, quoted = IdentityState.ACTIVE, " ".join(work.quoted)
+        key = transaction.insert_identity(
+            Identity(0, target.domain, target.id, active, True, quoted=quoted, demographics=work.demographics)
+        )
+        if key is not None:
+            transaction.add_terms(key, work.terms)
+            inserted += 1
+    return inserted
+
+
 def send(manager: PatientIdentifierCrossReferenceManager, stream: Iterator[IdentityFeed]) -> int:
     waiting: deque[Future[Any]] = deque()
     sent = 0
@@ -90,12 +115,6 @@ def send(manager: PatientIdentifierCrossReferenceManager, stream: Iterator[Ident
     for future in waiting:
         future.result()
     return sent
-
-
-def matcher_of(name: str) -> Matcher | None:
-    if name == "off":
-        return None
-    return IdsMatcher() if name == "ids" else ProfileMatcher(load_profile(name))
 
 
 def write(manager: PatientIdentifierCrossReferenceManager, region: Path, folder: Path) -> tuple[Path, Path]:
@@ -135,6 +154,7 @@ def main() -> int:
     options.add_argument("region", type=Path)
     options.add_argument("--matching", default="cn")
     options.add_argument("--copies", type=int, default=0)
+    options.add_argument("--preload", type=int, default=0, help="as --copies, without matching them")
     options.add_argument("--store", type=Path, help="keep it in this folder, and go on from what is there")
     given = options.parse_args()
     folder = given.store or Path(tempfile.mkdtemp())
@@ -142,7 +162,7 @@ def main() -> int:
     with open_store(folder / "xds.sqlite", documents=folder / "documents") as store:
         policy = Policy(matcher=matcher_of(given.matching))
         manager = PatientIdentifierCrossReferenceManager(store, domains=region_domains(), policy=policy)
-        known = 0
+        known = preload(manager, list(feeds(given.region)), given.preload)
         for copy in range(1, given.copies + 1):
             start = time.process_time()
             sent = send(manager, (elsewhere(feed, copy) for feed in feeds(given.region)))
