@@ -41,7 +41,7 @@ class Explanation:
     @property
     def rule(self) -> str:
         """The rule that decided; empty when the bits did."""
-        for ruling in ("apart", "review", "link"):
+        for ruling in ("apart", "conflict", "review", "link"):
             for name, its in self.rules:
                 if its == ruling:
                     return name

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from xds.matching.comparators import COMPARATORS
 from xds.matching.keys import key_terms
-from xds.matching.profile import Profile
+from xds.matching.profile import Profile, parse_profile
 from xds.matching.reading import Reading, read
 from xds.patients.demographics import Demographics
 from xds.patients.matching import Decision, Member, Verdict
@@ -25,6 +26,11 @@ class Comparison(NamedTuple):
     decision: Decision
     apart: bool = False
 
+    @property
+    def against(self) -> str:
+        """The rule by which they are apart."""
+        return next((name for name, ruling in self.rules if ruling in _APART), "")
+
 
 class ProfileMatcher:
     """A ``Matcher`` that does what a profile says. Picklable; it remembers how it read the last registrations."""
@@ -37,11 +43,11 @@ class ProfileMatcher:
         self._readings: dict[tuple[Demographics, frozenset[str]], Reading] = {}
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.profile,)
+        return _remembered, (self.profile.source,)
 
     @property
     def name(self) -> str:
-        return f"{self.profile.name} {self.profile.version}"
+        return f"{self.profile.name}_{self.profile.version}"
 
     only_quoted: Final = False
 
@@ -61,10 +67,9 @@ class ProfileMatcher:
         if found.decision is Decision.NONE:
             return Verdict(Decision.NONE)
         if found.decision is Decision.LINK and any(other.apart for other in compared):
-            because = next(name for other in compared for name, ruling in other.rules if ruling == "apart")
-            return Verdict(
-                Decision.REVIEW, f"{self._reason(found)}; another registration: {because}", witness, found.total
-            )
+            because = next(other.against for other in compared if other.apart)
+            reason = f"{self._reason(found)}; another registration: {because}"
+            return Verdict(Decision.REVIEW, reason, witness, found.total)
         weak = found.total < self.profile.link + self.profile.margin
         if found.decision is Decision.LINK and weak and any(other.total < self.profile.review for other in compared):
             reason = f"{self._reason(found)}; another registration of the person does not fit"
@@ -127,10 +132,10 @@ class ProfileMatcher:
             total += weight
         held = tuple([(rule.name, rule.ruling) for rule in profile.rules if rule.holds(levels)])
         rulings = {ruling for _, ruling in held}
-        apart = "apart" in rulings
-        if apart:
+        apart = not rulings.isdisjoint(_APART)
+        if "apart" in rulings:
             decision = Decision.NONE
-        elif "review" not in rulings and ("link" in rulings or total >= profile.link):
+        elif not apart and "review" not in rulings and ("link" in rulings or total >= profile.link):
             decision = Decision.LINK
         else:
             decision = Decision.REVIEW if total >= profile.review else Decision.NONE
@@ -138,13 +143,20 @@ class ProfileMatcher:
 
     def _reason(self, found: Comparison) -> str:
         parts = [f"{name} {level}" for name, level in found.levels.items() if level != "missing"]
-        rules = "".join(f"; {name}" for name, ruling in found.rules if ruling in ("review", "link"))
+        rules = "".join(f"; {name}" for name, _ in found.rules)
         return f"{found.total:.1f} bits: {', '.join(parts)}{rules}"
+
+
+@lru_cache(8)
+def _remembered(source: str) -> ProfileMatcher:
+    """The matcher of a profile's text: in the writer's process one for all the work that names it."""
+    return ProfileMatcher(parse_profile(source))
 
 
 _IN_PARTS: Final = frozenset(
     COMPARATORS[name] for name in ("house_number", "street", "second_line", "city", "state", "postal_code")
 )
+_APART: Final = ("apart", "conflict")
 _RANK: Final = {Decision.NONE: 0, Decision.REVIEW: 1, Decision.LINK: 2}
 
 

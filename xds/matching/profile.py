@@ -22,8 +22,9 @@ from xds.matching.reading import Placeholders
 
 FORMAT: Final = 1
 SHIPPED: Final = ("cn", "generic")
-#: ``apart``: never one person. ``review``: at best for people to decide. ``link``: needs no more bits.
-RULINGS: Final = ("apart", "review", "link")
+#: ``apart``: never one person. ``conflict``: at best for people to decide, and so is whoever else is one with either.
+#: ``review``: at best for people to decide, unless another registration joins them. ``link``: needs no more bits.
+RULINGS: Final = ("apart", "conflict", "review", "link")
 _TOP: Final = frozenset(
     ("format", "name", "version", "prior", "thresholds", "field", "key", "rule", "placeholders", "frequency", "trust")
 )
@@ -118,6 +119,9 @@ class _Loader:
             self._report(self._line(("thresholds",), "review"), "thresholds.review: above thresholds.link")
         frequency = self._section("frequency", ("names",))
         trust = self._section("trust", ("domains", "in_pid_19"))
+        for key in ("name", "version"):
+            if not f"_{table.get(key)}".isidentifier():
+                self._report(self._line((), key), f"{key}: letters, digits and _, for the history")
         found = Profile(
             name=self._text_of(table, (), "name"),
             version=self._text_of(table, (), "version"),
@@ -271,6 +275,9 @@ class _Loader:
                 break
             if wanted.match(line):
                 return number + 1
+        if not at:
+            table = re.compile(rf"\s*\[\[?\s*{re.escape(key)}\b")
+            return next((n for n, line in enumerate(self._lines, 1) if table.match(line)), 1)
         return start + 1
 
 

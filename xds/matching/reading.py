@@ -9,7 +9,7 @@ from typing import Final
 
 from xds.matching.contacts import Home, read_home, read_phones
 from xds.matching.people import PersonName, read_name
-from xds.matching.resident import ResidentNumber, is_slip, read_resident
+from xds.matching.resident import ResidentNumber, has_resident_form, is_slip, read_resident
 from xds.patients.demographics import Demographics
 from xds.patients.matching import Member
 from xds.patients.names import folded
@@ -118,9 +118,14 @@ def _numbers(member: Member, placeholders: frozenset[str]) -> tuple[list[Residen
         resident = read_resident(text)
         if resident is not None:
             residents.append(resident)
-        elif domain and len(text) >= 5 and len(set(text)) > 2:
+        elif domain and not has_resident_form(text) and is_telling(text):
             others.add(entry)
     return sorted(set(residents), key=lambda r: not r.valid), frozenset(others)
+
+
+def is_telling(text: str) -> bool:
+    """Whether an identifier can be one person's alone: 00000, 1111 and 123456 are not."""
+    return len(text) >= 5 and len(set(text)) > 2 and text not in "01234567890123456789"
 
 
 def is_own(number: ResidentNumber, birth: str, sex: str) -> bool:

@@ -43,6 +43,11 @@ def read_resident(text: str) -> ResidentNumber | None:
     return ResidentNumber(body, valid, birth if _is_day(birth) else "", "M" if int(body[16]) % 2 else "F")
 
 
+def has_resident_form(text: str) -> bool:
+    """Whether ``text`` has the length and the digits of one, a placeholder's too."""
+    return len(text) in (15, 17, 18) and text[:15].isdigit()
+
+
 def check_digit(core: str) -> str:
     """The eighteenth character after these seventeen (ISO 7064, MOD 11-2)."""
     return _CHECK[sum(w * int(d) for w, d in zip(_WEIGHTS, core, strict=True)) % 11]
