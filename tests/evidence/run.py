@@ -67,6 +67,13 @@ LANES = (
         resumes=True,
     ),
     Lane(
+        "identities",
+        "tests.evidence.model",
+        "manager and registry answer as a naive model does over feeds, merges, links, undos and submissions",
+        ("--subject", "identities"),
+        resumes=True,
+    ),
+    Lane(
         "fuzz",
         "tests.evidence.fuzz",
         "a million damaged messages for each of six readers: no crash, no hang, no growth",

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from xds.datatypes.hl7 import CX, HD, XPN
-from xds.hl7v2.er7 import Field, Message, Segment, message, segment
+from xds.hl7v2.er7 import NULL, Field, Message, Segment, message, segment
 from xds.hl7v2.errors import Hl7Rejected, Location, reject
 from xds.hl7v2.escapes import STANDARD
 from xds.hl7v2.feeds import Feed
@@ -259,8 +259,11 @@ _REFUSALS: Final[dict[Refusal, tuple[Hl7ErrorCode, int]]] = {
 }
 
 
-def refusal(event: FeedEvent, error: FeedRejected) -> Hl7Rejected:
-    """The answer to a feed that an actor refuses: AE, or AR for an event it does not support (ITI TF-2 3.30.6.4.4)."""
+def refusal(event: FeedEvent, error: FeedRejected, source: Message | None = None) -> Hl7Rejected:
+    """The answer to a feed that an actor refuses: AE, or AR for an event it does not support (ITI TF-2 3.30.6.4.4).
+
+    With the message, ``source``, its place counts the repetitions and segments that say nothing, too.
+    """
     text = str(error.reason)
     if error.reason is Refusal.NOT_SUPPORTED:
         return reject(Hl7ErrorCode.UNSUPPORTED_EVENT_CODE, Location("MSH", 1, 9, 1, 2), text)
@@ -268,7 +271,18 @@ def refusal(event: FeedEvent, error: FeedRejected) -> Hl7Rejected:
     name, sequence, field = "PID", 1, 3
     if error.prior:
         name, sequence, field = ("PID", 2, 3) if event.links else ("MRG", 1, 1)
-    return reject(code, Location(name, sequence, field, error.ordinal, component), text)
+    repetition = error.ordinal
+    if source is not None and event is not FeedEvent.CHANGE_XAD_PID:  # whose places are fixed
+        places = _places(source.all(name)[sequence - 1 :], sequence, field)
+        sequence, repetition = places[error.ordinal - 1] if error.ordinal <= len(places) else (sequence, repetition)
+    return reject(code, Location(name, sequence, field, repetition, component), text)
 
 
-__all__ = ["read_feed", "refusal", "write_feed", "write_msh"]
+def _places(segments: list[Segment], first: int, field: int) -> list[tuple[int, int]]:
+    """Segment and repetition of each identifier that was read."""
+    return [
+        (sequence, number)
+        for sequence, one in enumerate(segments, first)
+        for number, repetition in enumerate(one[field].repetitions, 1)
+        if repetition[1].strip() not in ("", NULL)
+    ]

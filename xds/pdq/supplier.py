@@ -49,7 +49,8 @@ class PatientDemographicsSupplier:
         """Patient Demographics Query, ITI-21 (ITI TF-2, 3.21): a page of those who fit all criteria, the best first.
 
         One record is one person: all their identifiers, or those of the domains asked for (people without any are left
-        out), and the demographics by which they were found. Raises UnknownDomain and UnknownContinuation.
+        out), and the demographics by which they were found. Raises UnknownDomain and UnknownContinuation. No visits are
+        kept, so a query for visits (ITI-22) finds none.
         """
         if query.pointer:
             held, start = self._continuations.find(query.pointer, query.requester)
@@ -65,7 +66,8 @@ class PatientDemographicsSupplier:
     def _search(self, query: DemographicsQuery, reader: Reader) -> DemographicsAnswer:
         directory = Directory(self.domains, reader)
         wanted = directory.find_all(query.domains) if query.domains else None
-        found = _Search(reader, directory, normalised(query.criteria), self.most).run()
+        criteria = normalised(query.criteria)
+        found = [] if query.with_visits else _Search(reader, directory, criteria, self.most).run()
         if wanted is not None:
             found = _having(reader, directory, found, wanted)
         held = Held(found, wanted, query.requester, query.tag)

@@ -46,7 +46,9 @@ def encode_request(feed: IdentityFeed, *, charset: str = "utf-8") -> Message:
 
 def explain(request: Hl7v2Request, error: BaseException) -> Hl7Rejected | None:
     """The refusal of an actor as the answer: AE or AR, code and location."""
-    return refusal(FeedEvent(request.header.trigger), error) if isinstance(error, FeedRejected) else None
+    if not isinstance(error, FeedRejected):
+        return None
+    return refusal(FeedEvent(request.header.trigger), error, request.message)
 
 
 # --------------------------------------------------------------------------- actors

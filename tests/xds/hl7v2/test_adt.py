@@ -230,6 +230,27 @@ def test_every_refusal_has_an_answer_and_survives_pickling(reason: Refusal) -> N
     assert refusal(FeedEvent.MERGE, copy).errors[0].text == str(reason)
 
 
+@pytest.mark.parametrize(
+    ("trigger", "segments", "error", "where"),
+    [
+        ("A01", ("PID|||~1^^^A~^^^B~2^^^B",), FeedRejected(Refusal.FOREIGN_DOMAIN, ordinal=2), "PID^1^3^4^4"),
+        (
+            "A40",
+            ("PID|||1^^^A", "MRG|2^^^A", "MRG|~3^^^A"),
+            FeedRejected(Refusal.CYCLE, prior=True, ordinal=2),
+            "MRG^2^1^2^1",
+        ),
+        ("A24", ("PID|||1^^^A", 'PID|||""~3^^^A'), FeedRejected(Refusal.SELF_MERGE, prior=True), "PID^2^3^2^1"),
+        ("A01", ("PID|||1^^^A",), FeedRejected(Refusal.FOREIGN_DOMAIN, ordinal=7), "PID^1^3^7^4"),
+    ],
+)
+def test_the_place_is_that_in_the_message(
+    trigger: str, segments: tuple[str, ...], error: FeedRejected, where: str
+) -> None:
+    message = parse("\r".join(("MSH|^~\\&|A|B|C|D|2026||ADT^" + trigger + "|1|P|2.5", *segments)).encode())
+    assert str(refusal(FeedEvent(trigger), error, message).errors[0].location) == where
+
+
 # --------------------------------------------------------------------------- second opinion
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -345,3 +346,13 @@ def test_two_feeds_at_once_make_one_identity(region: Region) -> None:
     applied = [future.result() for future in [region.manager.store.submit(work) for work in works]]
     assert sum(one.created for one in applied) == 4
     assert region.others(a("7")) == ["0", "1", "2"]
+
+
+def test_the_work_of_a_feed_travels_to_the_process_that_writes(region: Region) -> None:
+    work = region.manager.plan_feed(feed(FeedEvent.ADMIT, x("P1"), a("7")))
+    again = pickle.loads(pickle.dumps(work))  # our own
+    assert again == work
+    assert region.manager.store.transaction(again).created == 2
+    refused = FeedRejected(Refusal.CYCLE, prior=True, ordinal=3)
+    copy = pickle.loads(pickle.dumps(refused))
+    assert (copy.reason, copy.prior, copy.ordinal) == (refused.reason, True, 3)

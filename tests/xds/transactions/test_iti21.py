@@ -19,7 +19,6 @@ from xds.patients.queries import (
     UnknownContinuation,
     UnknownDomain,
 )
-from xds.transactions import iti22
 from xds.transactions.iti21 import decode_response, encode_cancellation, encode_request
 from xds_mllp.endpoint import Endpoint
 
@@ -142,24 +141,6 @@ def test_without_a_supplier_the_query_is_not_supported() -> None:
     assert answer[2].startswith("ERR||MSH^1^9^1^2|201^")
 
 
-# --------------------------------------------------------------------------- ITI-22
-
-
-@pytest.mark.parametrize("name", ["IHE PDQ Query", "IHE PDVQ Query"])
-def test_iti_22_answers_with_visits(name: str) -> None:
-    qpd = f"QPD|{name}|T1|@PID.5.1.1^Vermeulen~@PV1.2^I"
-    answer = ask(qpd, msh=MSH.replace("Q22", "ZV1"))
-    assert "|RSP^ZV2^RSP_ZV2|" in answer[0]
-    assert answer[3:6] == [qpd, FIRST, "PV1||I|W1^R2||||7^Ferro^Aldo"]
-    assert [line[:7] for line in answer[6:]] == ["QRI|0.8", "PID|||E", "PV1||N", "PID|||E", "PV1||N"]
-
-
-def test_iti_22_refuses_as_iti_21_does() -> None:
-    answer = ask("QPD|IHE PDQ Query|T1|@PV1.99^I", msh=MSH.replace("Q22", "ZV1"))
-    assert "|RSP^ZV2^RSP_ZV2|" in answer[0]
-    assert answer[2].startswith("ERR||QPD^1^3^1|103^")
-
-
 # --------------------------------------------------------------------------- the consumer's side
 
 ENVELOPE = Envelope(sending_application=HD("CON"), sending_facility=HD("CLINIC"), control_id="Q1", time="20260101")
@@ -168,19 +149,17 @@ QUERY = DemographicsQuery(criteria=PatientCriteria(family_name="Vermeulen"), tag
 
 
 def exchange(query: DemographicsQuery, where: Endpoint) -> DemographicsAnswer:
-    write = iti22.encode_request if query.with_visits else encode_request
-    message = write(query, ENVELOPE)
+    message = encode_request(query, ENVELOPE)
     (answer,) = where.respond(bytes(message))
     return decode_response(answer, message)
 
 
-@pytest.mark.parametrize("with_visits", [False, True])
-def test_our_consumer_asks_our_transaction(with_visits: bool) -> None:
+def test_our_consumer_asks_our_transaction() -> None:
     supplier = Supplier()
-    query = replace(QUERY, domains=(EAST, HD("WEST")), limit=2, with_visits=with_visits)
+    query = replace(QUERY, domains=(EAST, HD("WEST")), limit=2)
     answer = exchange(query, endpoint(supplier))
     assert supplier.queries == [query]
-    expected = RECORDS if with_visits else [replace(record, visit=None) for record in RECORDS]
+    expected = [replace(record, visit=None) for record in RECORDS]
     assert answer == DemographicsAnswer(records=tuple(expected[:2]), total=3, pointer="P1")
 
 
@@ -209,15 +188,7 @@ def test_hl7apy_parses_every_answer(rest: str) -> None:
     assert people == ([] if "X" in rest else ["E1", "E2"])
 
 
-def test_hl7apy_parses_the_answer_with_visits() -> None:
-    answer = "\r".join(ask(QPD, msh=MSH.replace("Q22", "ZV1")))
-    theirs = hl7apy.parser.parse_message(answer, find_groups=False)
-    assert [part.name for part in theirs.children][4:7] == ["PID", "PV1", "QRI"]
-    assert theirs.pv1.pv1_3.to_er7() == "W1^R2"
-
-
 def test_our_messages_are_valid_by_their_version() -> None:
     query = replace(QUERY, limit=2, pointer="P1", domains=(EAST,))
     assert validate(encode_request(query, ENVELOPE)) == []
     assert validate(encode_cancellation("T1", ENVELOPE)) == []
-    assert iti22.encode_request(query, ENVELOPE).value("MSH-9") == "QBP^ZV1^QBP_Q21"
