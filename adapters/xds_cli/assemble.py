@@ -13,10 +13,12 @@ from xds.clients.registrar import RemoteRegistrar
 from xds.datatypes.prometheus import counter
 from xds.datatypes.tolerances import ACCEPTED
 from xds.errors import StoreUnavailable
+from xds.matching import ProfileError, matcher_of
 from xds.metadata.codes import CodeTable
 from xds.patients.domains import Domains
+from xds.patients.matching import Matcher
 from xds.pdq import PatientDemographicsSupplier
-from xds.pix import PatientIdentifierCrossReferenceManager, Policy
+from xds.pix import PatientIdentifierCrossReferenceManager
 from xds.ports import Reader
 from xds.registry.actor import AffinityDomain, DocumentRegistry
 from xds.repository.actor import DocumentRepository
@@ -95,8 +97,10 @@ def open_parts(settings: Settings, *, writer: bool = True) -> Parts:
         ),
         codes=codes,
     )
-    domains = _domains(settings)
-    manager = PatientIdentifierCrossReferenceManager(store, domains=domains, policy=_policy(settings))
+    matcher = _matcher(settings)
+    domains = _domains(settings, matcher)
+    policy = tabled.policy(settings.tables, matcher)
+    manager = PatientIdentifierCrossReferenceManager(store, domains=domains, policy=policy)
     supplier = PatientDemographicsSupplier(store, domains=domains)
     repository = DocumentRepository(store, registry, unique_id=settings.repository_unique_id)
     actors: dict[Actor, object] = {Actor.DOCUMENT_REGISTRY: registry, Actor.DOCUMENT_REPOSITORY: repository}
@@ -117,17 +121,18 @@ def open_parts(settings: Settings, *, writer: bool = True) -> Parts:
     return Parts(store, _app(settings, actors, store, delivery, feed, [tolerances]), feed, delivery)
 
 
-def _domains(settings: Settings) -> Domains:
+def _domains(settings: Settings, matcher: Matcher | None) -> Domains:
     try:
-        return tabled.domains(settings.tables, settings.domain)
+        return tabled.domains(settings.tables, settings.domain, matcher)
     except ValueError as error:
         raise StartError(f"[[identifier_domain]] cannot be used: {error}") from None
 
 
-def _policy(settings: Settings) -> Policy:
-    if settings.matching in ("generic", "cn"):
-        log.warning("matching = %s is not there yet: people are recognised as by ids", settings.matching)
-    return tabled.policy(settings.tables, matching=settings.matching != "off")
+def _matcher(settings: Settings) -> Matcher | None:
+    try:
+        return matcher_of(settings.matching)
+    except ProfileError as error:
+        raise StartError(f"--matching: {error}") from None
 
 
 def _hl7v2_transactions(settings: Settings, repository: DocumentRepository) -> list[Hl7v2Transaction]:

@@ -8,8 +8,9 @@ from typing import Any
 
 from xds.datatypes.hl7 import HD
 from xds.hl7v2.feeds import Feed, Feeds
+from xds.matching import ProfileMatcher
 from xds.patients.domains import CheckDigit, Domain, Domains, Mode
-from xds.patients.matching import IdsMatcher
+from xds.patients.matching import Matcher
 from xds.pix import Policy
 from xds_cli.http_protocol import HttpLimits
 from xds_cli.tables import TableError, Tables, only, rows
@@ -41,10 +42,18 @@ def _feed(row: Mapping[str, Any]) -> Feed:
     )
 
 
-def domains(tables: Tables, affinity: str) -> Domains:
-    """``[[identifier_domain]]`` and, in ``[pix]``, where the identifiers of the affinity domain come from."""
+def domains(tables: Tables, affinity: str, matcher: Matcher | None = None) -> Domains:
+    """``[[identifier_domain]]`` and, in ``[pix]``, where the identifiers of the affinity domain come from.
+
+    A profile names the domains that it trusts; where none is configured these are.
+    """
     mode = Mode(only(tables, "pix")["identifiers"])
-    return Domains([_domain(row) for row in rows(tables, "identifier_domain")], affinity=affinity, mode=mode)
+    configured = [_domain(row) for row in rows(tables, "identifier_domain")]
+    found = [*configured]
+    if isinstance(matcher, ProfileMatcher) and not any(domain.trusted for domain in configured):
+        known = {domain.authority.universal_id for domain in configured}
+        found += [domain for domain in matcher.profile.domains() if domain.authority.universal_id not in known]
+    return Domains(found, affinity=affinity, mode=mode, open=not configured)
 
 
 def _domain(row: Mapping[str, Any]) -> Domain:
@@ -59,14 +68,14 @@ def _domain(row: Mapping[str, Any]) -> Domain:
     )
 
 
-def policy(tables: Tables, *, matching: bool) -> Policy:
+def policy(tables: Tables, matcher: Matcher | None) -> Policy:
     """``[pix]``."""
     row = only(tables, "pix")
     return Policy(
         unknown_survivor=row["unknown_survivor"],
         window=row["repeat_days"] * 86_400,
         documents_may_join=row["documents_may_join"],
-        matcher=IdsMatcher() if matching else None,
+        matcher=matcher,
     )
 
 

@@ -14,11 +14,13 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Final
 
+from xds.datatypes.hl7 import HD
 from xds.errors import XdsError
 from xds.matching.comparators import COMPARATORS, MISSING, Comparator
 from xds.matching.keys import PARTS
 from xds.matching.people import folded_name
 from xds.matching.reading import Placeholders
+from xds.patients.domains import Domain
 
 FORMAT: Final = 1
 SHIPPED: Final = ("cn", "generic")
@@ -73,6 +75,10 @@ class Profile:
     trusted: tuple[str, ...] = ()
     in_pid_19: str = ""
     source: str = field(default="", compare=False)  # its text
+
+    def domains(self) -> list[Domain]:
+        """The identifier domains that the profile trusts; what is a slip in their identifiers it sees itself."""
+        return [Domain(authority=HD.oid(oid), trusted=True, in_pid_19=oid == self.in_pid_19) for oid in self.trusted]
 
 
 def load_profile(name: str | Path) -> Profile:

@@ -130,9 +130,16 @@ def _share_a_name(a: Demographics, b: Demographics) -> bool:
     return True
 
 
-def trusted_entries(domains: Domains, found: Iterable[tuple[Domain, str]], demographics: Demographics) -> list[str]:
-    """The identifiers of trusted domains that came with an identity, as they are kept: those that can be right."""
+def trusted_entries(
+    domains: Domains, found: Iterable[tuple[Domain, str]], demographics: Demographics, *, slips: bool = False
+) -> list[str]:
+    """The identifiers of trusted domains that came with an identity, as they are kept: those that can be right.
+
+    With ``slips`` those too whose check digit is wrong, for a matcher that can tell what was meant.
+    """
     quoted = [(domain, id) for domain, id in found if domain.trusted]
     if domains.in_pid_19 is not None and demographics.ssn:
         quoted.append((domains.in_pid_19, demographics.ssn))
-    return sorted({quoted_entry(domain.number, id) for domain, id in quoted if is_plausible(domain, id)})
+    return sorted(
+        {quoted_entry(domain.number, id) for domain, id in quoted if is_plausible(domain, id, checked=not slips)}
+    )

@@ -97,10 +97,12 @@ class PatientIdentifierCrossReferenceManager:
         deleted = demographics.deleted
         if not (feed.event.has_prior or feed.event.links):
             encoded = compact.encode(replace(demographics, deleted=frozenset()) if deleted else demographics)
-            quoted = tuple(trusted_entries(self.domains, ((d, cx.id) for d, cx, _ in found), demographics))
-            terms = frozenset(terms_of(demographics, quoted))
             matcher = self.policy.matcher
-            if matcher is not None and not matcher.only_quoted:
+            more = matcher is not None and not matcher.only_quoted
+            named = ((domain, cx.id) for domain, cx, _ in found)
+            quoted = tuple(trusted_entries(self.domains, named, demographics, slips=more))
+            terms = frozenset(terms_of(demographics, quoted))
+            if matcher is not None and more:
                 terms |= frozenset(matcher.terms(Member(0, found[0][0].number, demographics, frozenset(quoted))))
         targets, priors = _targets(found), _targets(second)
         if not targets or (others and not priors):
