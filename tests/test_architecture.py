@@ -17,6 +17,7 @@ LEVELS = {
     "xds.datatypes": 3,
     "xds.metadata": 4,
     "xds.patients": 4,
+    "xds.matching": 5,
     "xds.ports": 5,
     "xds.ebxml": 6,
     "xds.hl7v2": 6,

@@ -13,10 +13,12 @@ from xds.clients.registrar import RemoteRegistrar
 from xds.datatypes.prometheus import counter
 from xds.datatypes.tolerances import ACCEPTED
 from xds.errors import StoreUnavailable
+from xds.matching import ProfileError, matcher_of
 from xds.metadata.codes import CodeTable
 from xds.patients.domains import Domains
+from xds.patients.matching import Matcher
 from xds.pdq import PatientDemographicsSupplier
-from xds.pix import Outbox, PatientIdentifierCrossReferenceManager, Policy
+from xds.pix import Outbox, PatientIdentifierCrossReferenceManager
 from xds.ports import Reader
 from xds.registry.actor import AffinityDomain, DocumentRegistry
 from xds.repository.actor import DocumentRepository
@@ -87,9 +89,11 @@ def open_parts(settings: Settings, *, writer: bool = True) -> Parts:
     store = _open(settings, writer=writer, shared=True)
     if settings.register_at is not None:
         return _in_front_of(settings.register_at, settings, store)
-    domains = _domains(settings)
+    matcher = _matcher(settings)
+    domains = _domains(settings, matcher)
     registry = _registry(settings, store, codes, domains)
-    manager = PatientIdentifierCrossReferenceManager(store, domains=domains, policy=_policy(settings, domains))
+    policy = tabled.policy(settings.tables, domains, matcher)
+    manager = PatientIdentifierCrossReferenceManager(store, domains=domains, policy=policy)
     supplier = PatientDemographicsSupplier(store, domains=domains)
     repository = DocumentRepository(store, registry, unique_id=settings.repository_unique_id)
     actors: dict[Actor, object] = {Actor.DOCUMENT_REGISTRY: registry, Actor.DOCUMENT_REPOSITORY: repository}
@@ -137,8 +141,10 @@ def open_identities(settings: Settings) -> Iterator[IdentityParts]:
     except StartError:
         store = _open(settings, writer=True, shared=False)
     try:
-        domains = _domains(settings)
-        manager = PatientIdentifierCrossReferenceManager(store, domains=domains, policy=_policy(settings, domains))
+        matcher = _matcher(settings)
+        domains = _domains(settings, matcher)
+        policy = tabled.policy(settings.tables, domains, matcher)
+        manager = PatientIdentifierCrossReferenceManager(store, domains=domains, policy=policy)
         registry = _registry(settings, store, None, domains)
         outbox = Outbox(store, domains=domains)
         yield IdentityParts(manager, outbox, Endpoint([manager, registry], feeds=tabled.feeds(settings.tables)))
@@ -162,17 +168,18 @@ def _registry(settings: Settings, store: SqlStore, codes: CodeTable | None, doma
     )
 
 
-def _domains(settings: Settings) -> Domains:
+def _domains(settings: Settings, matcher: Matcher | None) -> Domains:
     try:
-        return tabled.domains(settings.tables, settings.domain)
+        return tabled.domains(settings.tables, settings.domain, matcher)
     except ValueError as error:
         raise StartError(f"[[identifier_domain]] cannot be used: {error}") from None
 
 
-def _policy(settings: Settings, domains: Domains) -> Policy:
-    if settings.matching in ("generic", "cn"):
-        log.warning("matching = %s is not there yet: people are recognised as by ids", settings.matching)
-    return tabled.policy(settings.tables, domains, matching=settings.matching != "off")
+def _matcher(settings: Settings) -> Matcher | None:
+    try:
+        return matcher_of(settings.matching)
+    except ProfileError as error:
+        raise StartError(f"--matching: {error}") from None
 
 
 def _hl7v2_transactions(settings: Settings, repository: DocumentRepository) -> list[Hl7v2Transaction]:
@@ -254,7 +261,7 @@ def _codes(settings: Settings) -> CodeTable | None:
 def open_writer(settings: Settings) -> SqlStore:
     """The store of the process that writes for others; raises StartError."""
     store = _open(settings, writer=True, shared=True)
-    Outbox(store, domains=_domains(settings)).recover()
+    Outbox(store, domains=_domains(settings, None)).recover()
     return store
 
 

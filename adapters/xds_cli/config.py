@@ -21,7 +21,7 @@ from xds.datatypes.ids import is_home_community_id
 from xds_cli.tables import BY_KEY as TABLES
 from xds_cli.tables import TableError, Tables, from_toml
 from xds_cli.tls import CLIENT_VARIABLES
-from xds_cli.words import count, nearest, oid, one_of
+from xds_cli.words import count, nearest, oid, one_of, one_of_or_file
 
 
 class ConfigError(Exception):
@@ -166,10 +166,10 @@ OPTIONS: Final = (
     ),
     Option(
         "matching",
-        one_of("off", "ids", "generic", "cn"),
+        one_of_or_file("off", "ids", "generic", "cn", suffix=".toml"),
         "ids",
-        "how the PIX manager recognises people on its own",
-        "off|ids|generic|cn",
+        "how the PIX manager recognises people on its own; a FILE is a profile of yours",
+        "off|ids|generic|cn|FILE",
     ),
     Option(
         "domain",

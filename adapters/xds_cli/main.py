@@ -47,7 +47,7 @@ def serve(
     affinity: Annotated[str | None, typer.Option(metavar="core|none", help=_help("affinity"))] = None,
     codes: Annotated[str | None, typer.Option(metavar="FILE", help=_help("codes"))] = None,
     patients: Annotated[str | None, typer.Option(metavar="known|any", help=_help("patients"))] = None,
-    matching: Annotated[str | None, typer.Option(metavar="off|ids|generic|cn", help=_help("matching"))] = None,
+    matching: Annotated[str | None, typer.Option(metavar="off|ids|generic|cn|FILE", help=_help("matching"))] = None,
     domain: Annotated[str | None, typer.Option(metavar="OID", help=_help("domain"))] = None,
     home_community_id: Annotated[str | None, typer.Option(metavar="URN", help=_help("home_community_id"))] = None,
     repository_unique_id: Annotated[str | None, typer.Option(metavar="OID", help=_help("repository_unique_id"))] = None,

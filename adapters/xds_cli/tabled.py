@@ -10,9 +10,10 @@ from typing import Any
 from xds.clients.patients import Parties
 from xds.datatypes.hl7 import HD
 from xds.hl7v2.feeds import Feed, Feeds
+from xds.matching import ProfileMatcher
 from xds.metadata.codes import CodeTable
 from xds.patients.domains import CheckDigit, Domain, Domains, Mode
-from xds.patients.matching import IdsMatcher
+from xds.patients.matching import Matcher
 from xds.pix import Policy
 from xds.pix.policy import Consumer
 from xds.registry import LinkChanges
@@ -48,10 +49,18 @@ def _feed(row: Mapping[str, Any]) -> Feed:
     )
 
 
-def domains(tables: Tables, affinity: str) -> Domains:
-    """``[[identifier_domain]]`` and, in ``[pix]``, where the identifiers of the affinity domain come from."""
+def domains(tables: Tables, affinity: str, matcher: Matcher | None = None) -> Domains:
+    """``[[identifier_domain]]`` and, in ``[pix]``, where the identifiers of the affinity domain come from.
+
+    A profile names the domains that it trusts; where none is configured these are.
+    """
     mode = Mode(only(tables, "pix")["identifiers"])
-    return Domains([_domain(row) for row in rows(tables, "identifier_domain")], affinity=affinity, mode=mode)
+    configured = [_domain(row) for row in rows(tables, "identifier_domain")]
+    found = [*configured]
+    if isinstance(matcher, ProfileMatcher) and not any(domain.trusted for domain in configured):
+        known = {domain.authority.universal_id for domain in configured}
+        found += [domain for domain in matcher.profile.domains() if domain.authority.universal_id not in known]
+    return Domains(found, affinity=affinity, mode=mode, open=not configured)
 
 
 def _domain(row: Mapping[str, Any]) -> Domain:
@@ -66,7 +75,7 @@ def _domain(row: Mapping[str, Any]) -> Domain:
     )
 
 
-def policy(tables: Tables, domains: Domains, *, matching: bool) -> Policy:
+def policy(tables: Tables, domains: Domains, matcher: Matcher | None) -> Policy:
     """``[pix]``, and who is to be told of changes."""
     row = only(tables, "pix")
     return Policy(
@@ -74,7 +83,7 @@ def policy(tables: Tables, domains: Domains, *, matching: bool) -> Policy:
         unknown_survivor=row["unknown_survivor"],
         window=row["repeat_days"] * 86_400,
         documents_may_join=row["documents_may_join"],
-        matcher=IdsMatcher() if matching else None,
+        matcher=matcher,
     )
 
 

@@ -29,6 +29,12 @@ def oid(text: str) -> str:
     return text
 
 
+def one_of_or_file(*choices: str, suffix: str) -> Callable[[str], str]:
+    """One of these words, or the path of a file that ends so."""
+    word = one_of(*choices)
+    return lambda text: text if text.endswith(suffix) else word(text)
+
+
 def one_of(*choices: str) -> Callable[[str], str]:
     def read(text: str) -> str:
         if text not in choices:

@@ -29,7 +29,7 @@ SAMPLES = {
     "affinity": ("none", "core"),
     "codes": ("one.xml", "two.toml"),
     "patients": ("any", "known"),
-    "matching": ("off", "cn"),
+    "matching": ("off", "ours.toml"),
     "domain": ("1.2.3", "1.2.4"),
     "home_community_id": ("urn:oid:1.2.3", "urn:oid:1.2.4"),
     "repository_unique_id": ("1.2.3", "1.2.4"),

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from xds.datatypes.hl7 import CX, HD
-from xds.patients.domains import Domain, Domains
+from xds.patients.domains import Domain, Domains, is_plausible
 from xds.patients.identity import same_authority
 from xds.patients.queries import UnknownDomain
 from xds.patients.records import Identity, IdentityReader
@@ -90,5 +90,5 @@ def identifiers_of_person(
     return [
         (number, domain.identifier(id))
         for _, id, number in ordered
-        if (domain := directory.by_number(number)) is not None
+        if (domain := directory.by_number(number)) is not None and (not domain.trusted or is_plausible(domain, id))
     ]

@@ -156,14 +156,14 @@ class Domains:
         return fed[0] if len(fed) == 1 else None
 
 
-def is_plausible(domain: Domain, id: str) -> bool:
-    """Whether an identifier of a trusted domain is one that a person can have, and not a placeholder or a slip."""
+def is_plausible(domain: Domain, id: str, *, checked: bool = True) -> bool:
+    """Whether an identifier of a trusted domain can be a person's, not a placeholder; ``checked``: nor a slip."""
     text = id.strip().upper()
     if len(text) < 5 or len(set(text)) < 3:  # 000000, 999999999, 1111
         return False
     if text in "01234567890123456789" or text in "98765432109876543210":
         return False
-    return domain.check_digit is not CheckDigit.CN or _is_resident_number(text)
+    return not checked or domain.check_digit is not CheckDigit.CN or _is_resident_number(text)
 
 
 _WEIGHTS: Final = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)

@@ -7,7 +7,7 @@ by the manager. It runs inside the writer: it is picklable, quick, and looks at 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple, Protocol
@@ -26,10 +26,15 @@ class Decision(StrEnum):
 
 
 class Verdict(NamedTuple):
-    """What a matcher says of two people; ``reason`` names fields and rules, never their content."""
+    """What a matcher says of two people; ``reason`` names fields and rules, never their content.
+
+    ``witness`` is the person's identity that speaks most for it, None only with NONE; ``bits`` how much it does.
+    """
 
     decision: Decision
     reason: str = ""
+    witness: IdentityKey | None = None
+    bits: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +59,16 @@ class Matcher(Protocol):
         """Whether identities without an identifier of a trusted domain are never matched."""
 
     def terms(self, member: Member) -> Iterable[str]:
-        """Search terms (``xds.patients.terms``): whoever has one of them is a candidate. None: nobody is."""
+        """Search terms (``xds.patients.terms``): whoever has one of them is a candidate. None: nobody is.
+
+        They are kept with the identity beside those by which people search.
+        """
 
     def judge(self, member: Member, person: tuple[Member, ...]) -> Verdict:
         """Whether the identity is one of this person's, who has at least one member."""
+
+    def among(self, verdicts: Sequence[tuple[Verdict, tuple[Member, ...]]], own: tuple[Member, ...]) -> list[Verdict]:
+        """What becomes of the verdicts on several people, in their order; ``own`` are the members it has by now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +90,20 @@ class IdsMatcher:
             return Verdict(Decision.NONE)
         against = sorted({conflict for other in person for conflict in _conflicts(member, other)})
         if against:
-            return Verdict(Decision.REVIEW, "the same trusted identifier, but " + ", ".join(against))
-        return Verdict(Decision.LINK, "the same trusted identifier")
+            return Verdict(Decision.REVIEW, "the same trusted identifier, but " + ", ".join(against), person[0].key)
+        return Verdict(Decision.LINK, "the same trusted identifier", person[0].key)
+
+    def among(self, verdicts: Sequence[tuple[Verdict, tuple[Member, ...]]], own: tuple[Member, ...]) -> list[Verdict]:
+        """Several people who are not one yet are never linked unseen."""
+        found = [verdict for verdict, _ in verdicts]
+        if sum(verdict.decision is Decision.LINK for verdict in found) < 2:
+            return found
+        return [
+            verdict._replace(decision=Decision.REVIEW, reason=f"{verdict.reason} with several people")
+            if verdict.decision is Decision.LINK
+            else verdict
+            for verdict in found
+        ]
 
 
 def _conflicts(one: Member, other: Member) -> Iterable[str]:
@@ -107,9 +130,16 @@ def _share_a_name(a: Demographics, b: Demographics) -> bool:
     return True
 
 
-def trusted_entries(domains: Domains, found: Iterable[tuple[Domain, str]], demographics: Demographics) -> list[str]:
-    """The identifiers of trusted domains that came with an identity, as they are kept: those that can be right."""
+def trusted_entries(
+    domains: Domains, found: Iterable[tuple[Domain, str]], demographics: Demographics, *, slips: bool = False
+) -> list[str]:
+    """The identifiers of trusted domains that came with an identity, as they are kept: those that can be right.
+
+    With ``slips`` those too whose check digit is wrong, for a matcher that can tell what was meant.
+    """
     quoted = [(domain, id) for domain, id in found if domain.trusted]
     if domains.in_pid_19 is not None and demographics.ssn:
         quoted.append((domains.in_pid_19, demographics.ssn))
-    return sorted({quoted_entry(domain.number, id) for domain, id in quoted if is_plausible(domain, id)})
+    return sorted(
+        {quoted_entry(domain.number, id) for domain, id in quoted if is_plausible(domain, id, checked=not slips)}
+    )

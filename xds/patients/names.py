@@ -38,6 +38,8 @@ _HANZI_RANGES: Final = ((0x3400, 0x9FFF), (0xF900, 0xFAFF), (0x20000, 0x3FFFF))
 def is_hanzi(character: str) -> bool:
     """Whether this is a Chinese character."""
     code = ord(character)
+    if 0x4E00 <= code <= 0x9FFF or code < 0x2E80:
+        return code >= 0x4E00
     return code == 0x3007 or any(first <= code <= last for first, last in _HANZI_RANGES)
 
 

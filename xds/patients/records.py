@@ -167,6 +167,9 @@ class IdentityReader(Protocol):
     def with_terms(self, terms: Sequence[str], *, after: IdentityKey = 0, limit: int) -> list[IdentityKey]:
         """Identities that have all these terms, by key; ``*`` at the end of the first one stands for anything."""
 
+    def with_any_term(self, terms: Collection[str], *, limit: int) -> list[tuple[str, IdentityKey]]:
+        """Which of these terms which identities have, in no order; at most so many."""
+
     def visits(self, keys: Collection[IdentityKey]) -> list[KeptVisit]:
         """The visits of these identities, in no order."""
 

@@ -15,10 +15,11 @@ from xds.patients.crossref import holding
 from xds.patients.domains import number_of
 from xds.patients.feed import FeedRejected, Refusal
 from xds.patients.identity import same_authority
+from xds.patients.matching import Matcher
 from xds.patients.records import FactKind, Identity, IdentityKey, IdentityState
 from xds.patients.stamps import stamped
-from xds.patients.terms import quoted_term, terms_of
-from xds.pix.matched import match
+from xds.patients.terms import quoted_term
+from xds.pix.matched import match, reconsider, search_terms
 from xds.pix.policy import Occasion
 from xds.pix.structure import assign, record, settle, tell
 from xds.pix.visits import Teller, VisitNews, keep_visit
@@ -53,6 +54,7 @@ class AppliedFeed:
     older: int = 0  # identities that know newer demographics from the same source
     retired: int = 0  # … that ended in another: what came is kept, and nobody sees it
     visits: int = 0  # of identities, that are new or have changed
+    capped: int = 0  # search terms of the matcher that too many people share
     facts: list[int] = field(default_factory=list)  # numbers of facts that were added
 
 
@@ -107,7 +109,10 @@ def _announce(work: FeedWork, transaction: Transaction, applied: AppliedFeed) ->
     """A01, A04, A05, A08, A28, A31: create or update, link what came together, match (ITI TF-2 3.8.4.1.3)."""
     occasion = work.occasion
     several = len(work.targets) > 1 or (occasion.affinity is not None and occasion.affinity.assigned)
-    if work.quoted and occasion.policy.matcher is not None:
+    matcher = occasion.policy.matcher
+    if matcher is not None and not matcher.only_quoted:
+        several = True  # whom it will be matched with shows only then
+    elif work.quoted and matcher is not None:
         transaction.lock_terms(work.quoted)
         several = several or any(transaction.with_terms([quoted_term(q)], limit=1) for q in work.quoted)
     if several:
@@ -144,11 +149,13 @@ def _announce(work: FeedWork, transaction: Transaction, applied: AppliedFeed) ->
     for identity in fresh:
         if identity.key not in seeds and occasion.policy.consumers:
             tell(transaction, identity.key, frozenset((identity.domain,)), occasion)
-    if (matcher := occasion.policy.matcher) is not None:
+    if matcher is not None:
         for identity in (*fresh, *changed):
             matters = identity.quoted or identity.key in quoting or not matcher.only_quoted
             if matters and identity.state is not IdentityState.SUBSUMED:
-                applied.facts += match(transaction, identity.key, occasion)
+                matched = match(transaction, identity.key, occasion)
+                applied.facts += matched.facts
+                applied.capped += matched.capped
 
 
 def _create(work: FeedWork, target: Target, transaction: Transaction) -> Identity | None:
@@ -198,10 +205,12 @@ def _update(work: FeedWork, identity: Identity, transaction: Transaction, applie
             transaction.stamp_identity(identity.key, stamps)
         return False
     applied.updated += 1
-    if quoted != identity.quoted or compact.indexed(demographics) != compact.indexed(identity.demographics):
-        had = terms_of(compact.decode(identity.demographics), identity.quoted.split())
+    matcher = work.occasion.policy.matcher
+    more = matcher is not None and not matcher.only_quoted
+    if more or quoted != identity.quoted or compact.indexed(demographics) != compact.indexed(identity.demographics):
+        had = search_terms(matcher, identity.domain, identity.demographics, identity.quoted)
         as_sent = demographics == work.demographics and quoted == " ".join(work.quoted)
-        has = work.terms if as_sent else terms_of(compact.decode(demographics), quoted.split())
+        has = work.terms if as_sent else search_terms(matcher, identity.domain, demographics, quoted)
         transaction.remove_terms(identity.key, had - has)
         transaction.add_terms(identity.key, has - had)
     identity.announced = True
@@ -257,6 +266,7 @@ def _merge(work: FeedWork, transaction: Transaction, applied: AppliedFeed) -> No
         seeds |= join(transaction, kind, prior, survivor, work.occasion, applied)
     if seeds:
         settle(transaction, seeds, work.occasion)
+        applied.facts += reconsider(transaction, seeds, work.occasion)
 
 
 def join(
@@ -288,7 +298,7 @@ def join(
     ended = ended or named(transaction, prior)
     kept = kept or named(transaction, survivor)
     if not kept.announced:
-        _inherit(transaction, ended, kept)
+        _inherit(transaction, ended, kept, occasion.policy.matcher)
     applied.facts.append(record(transaction, kind, ended.key, kept.key, occasion))
     return {ended.key, kept.key}
 
@@ -306,11 +316,11 @@ def named(transaction: Transaction, target: Target) -> Identity:
     return replace(identity, key=key)
 
 
-def _inherit(transaction: Transaction, ended: Identity, kept: Identity) -> None:
+def _inherit(transaction: Transaction, ended: Identity, kept: Identity, matcher: Matcher | None) -> None:
     """Who goes on under an identifier that no source announced is still described as before."""
     inherited = replace(kept, demographics=ended.demographics, quoted=ended.quoted, stamps=b"", announced=False)
-    had = terms_of(compact.decode(kept.demographics), kept.quoted.split())
-    has = terms_of(compact.decode(ended.demographics), ended.quoted.split())
+    had = search_terms(matcher, kept.domain, kept.demographics, kept.quoted)
+    has = search_terms(matcher, kept.domain, ended.demographics, ended.quoted)
     transaction.remove_terms(kept.key, had - has)
     transaction.add_terms(kept.key, has - had)
     transaction.update_identity(inherited)

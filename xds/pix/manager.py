@@ -18,7 +18,7 @@ from xds.patients import compact
 from xds.patients.directory import Directory
 from xds.patients.domains import Domain, Domains, Mode, number_of
 from xds.patients.feed import FeedRejected, IdentityFeed, Refusal
-from xds.patients.matching import trusted_entries
+from xds.patients.matching import Member, trusted_entries
 from xds.patients.queries import CrossReferenceQuery, UnknownDomain
 from xds.patients.records import DeadLetter
 from xds.patients.terms import terms_of
@@ -36,6 +36,7 @@ _REPEATED: Final = "message repeated"
 _REUSED: Final = "control id used again"
 _OLDER: Final = "older demographics"
 _RETIRED: Final = "identifier that has ended"
+_CAPPED: Final = "too many candidates"
 _AHEAD: Final = "time in the future"
 #: What is counted in ``tolerated``.
 UNUSUAL: Final = {
@@ -97,8 +98,13 @@ class PatientIdentifierCrossReferenceManager:
         deleted = demographics.deleted
         if not (feed.event.has_prior or feed.event.links):
             encoded = compact.encode(replace(demographics, deleted=frozenset()) if deleted else demographics)
-            quoted = tuple(trusted_entries(self.domains, ((d, cx.id) for d, cx, _ in found), demographics))
+            matcher = self.policy.matcher
+            more = matcher is not None and not matcher.only_quoted
+            named = ((domain, cx.id) for domain, cx, _ in found)
+            quoted = tuple(trusted_entries(self.domains, named, demographics, slips=more))
             terms = frozenset(terms_of(demographics, quoted))
+            if matcher is not None and more:
+                terms |= frozenset(matcher.terms(Member(0, found[0][0].number, demographics, frozenset(quoted))))
         targets, priors = _targets(found), _targets(second)
         if not targets or (others and not priors):
             raise FeedRejected(Refusal.FOREIGN_DOMAIN, prior=bool(targets))
@@ -132,8 +138,9 @@ class PatientIdentifierCrossReferenceManager:
 
     def note(self, applied: AppliedFeed) -> None:
         """Count what was out of the ordinary in a feed whose work was run by somebody else."""
-        if applied.repeated or applied.reused or applied.older or applied.retired:
+        if applied.repeated or applied.reused or applied.older or applied.retired or applied.capped:
             seen = (
+                (applied.capped, _CAPPED),
                 (applied.repeated, _REPEATED),
                 (applied.reused, _REUSED),
                 (applied.older, _OLDER),

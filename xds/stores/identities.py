@@ -78,6 +78,13 @@ class IdentityReads:
         statement = self._statements.get(sql.terms_find, prefix, len(further))
         return [row[0] for row in self._session.rows(statement, (*parameters, after, *further, limit))]
 
+    def with_any_term(self, terms: Collection[str], *, limit: int) -> list[tuple[str, IdentityKey]]:
+        found: list[tuple[str, IdentityKey]] = []
+        for part in chunks(sorted(set(terms))):
+            statement = self._statements.get(sql.terms_any, places(len(part)))
+            found += map(tuple, self._session.rows(statement, (*padded(part), limit)))
+        return found[:limit]
+
     def visits(self, keys: Collection[IdentityKey]) -> list[KeptVisit]:
         found: list[KeptVisit] = []
         for part in chunks(sorted(set(keys))):

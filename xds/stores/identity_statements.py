@@ -116,6 +116,12 @@ def terms_find(prefix: bool, further: int) -> sa.Select[Any]:
     return query.order_by(t.c.identity).limit(b(sa.Integer())).offset(_START)
 
 
+def terms_any(number: int) -> sa.Select[Any]:
+    b, t = Binds(), tables.identity_term
+    query = sa.select(t.c.term, t.c.identity).where(t.c.term.in_(b.many(t.c.term, number)))
+    return query.limit(b(sa.Integer())).offset(_START)
+
+
 # --------------------------------------------------------------------------- visits
 
 

@@ -1,0 +1,129 @@
+"""Cross-references in memory, with the semantics of the PIX manager: to try a profile, to learn one, to measure one."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from typing import Final
+
+from xds.patients.matching import Decision, Matcher, Member, Verdict
+from xds.patients.records import IdentityKey
+
+_CANDIDATES: Final = 100  # as the manager's
+
+
+class Rehearsal:
+    """People by their registrations, as a manager with this matcher would have them."""
+
+    def __init__(self, matcher: Matcher) -> None:
+        self.matcher = matcher
+        self.members: dict[IdentityKey, Member] = {}
+        self.retired: set[IdentityKey] = set()
+        self.reviews: dict[tuple[IdentityKey, IdentityKey], str] = {}
+        self.capped: Counter[str] = Counter()
+        self.compared = 0
+        self._terms: dict[IdentityKey, frozenset[str]] = {}
+        self._by_term: dict[str, list[IdentityKey]] = defaultdict(list)
+        self._links: dict[IdentityKey, set[IdentityKey]] = defaultdict(set)  # matches and merges
+        self._matches: set[tuple[IdentityKey, IdentityKey]] = set()
+
+    def announce(self, member: Member) -> None:
+        """A registration is new, or says something else than before."""
+        key = member.key
+        had = self._terms.get(key, frozenset())
+        has = frozenset(self.matcher.terms(member))
+        for term in had - has:
+            self._by_term[term].remove(key)
+        for term in has - had:
+            self._by_term[term].append(key)
+        known = self.members.get(key)
+        self.members[key], self._terms[key] = member, has
+        if known != member and key not in self.retired:
+            self._withdraw(key, member)
+            self._match(member)
+
+    def retire(self, prior: IdentityKey, survivor: IdentityKey) -> None:
+        """One registration ended in another: both are one person's."""
+        self.retired.add(prior)
+        self._links[prior].add(survivor)
+        self._links[survivor].add(prior)
+        if survivor in self.members:
+            self._withdraw(prior, self.members[survivor])
+            self._withdraw(survivor, self.members[survivor])
+
+    def person(self, key: IdentityKey) -> set[IdentityKey]:
+        """All registrations of the person, those that ended too."""
+        found, waiting = {key}, [key]
+        while waiting:
+            for other in self._links[waiting.pop()] - found:
+                found.add(other)
+                waiting.append(other)
+        return found
+
+    def people(self) -> dict[IdentityKey, IdentityKey]:
+        """The person of each registration."""
+        placed: dict[IdentityKey, IdentityKey] = {}
+        for key in sorted(self.members):
+            if key not in placed:
+                placed.update(dict.fromkeys(self.person(key), key))
+        return placed
+
+    def candidates(self, member: Member) -> list[tuple[Member, ...]]:
+        """People with a registration that shares a key."""
+        keys: set[IdentityKey] = set()
+        for term in self._terms[member.key]:
+            found = self._by_term[term]
+            if len(found) > _CANDIDATES + 1:  # one of them is who looks
+                self.capped[term] += 1
+            else:
+                keys.update(found)
+        people: list[tuple[Member, ...]] = []
+        seen = self.person(member.key)
+        for key in sorted(keys):
+            if key not in seen:
+                group = self.person(key)
+                seen |= group
+                people.append(self._active(group))
+        return [person for person in people if person]
+
+    def _active(self, group: Iterable[IdentityKey]) -> tuple[Member, ...]:
+        return tuple(self.members[k] for k in sorted(group) if k not in self.retired and k in self.members)
+
+    def _withdraw(self, key: IdentityKey, member: Member) -> None:
+        """Take back the matches of ``key`` that the matcher would no longer make for ``member``."""
+        for other in list(self._links[key]):
+            if _pair(key, other) not in self._matches:
+                continue
+            self._part(key, other)
+            beyond = self._active(self.person(other) - self.person(key))
+            if not beyond or self.matcher.judge(member, beyond).decision is Decision.LINK:
+                self._join(key, other)
+
+    def _part(self, one: IdentityKey, other: IdentityKey) -> None:
+        self._matches.discard(_pair(one, other))
+        self._links[one].discard(other)
+        self._links[other].discard(one)
+
+    def _join(self, one: IdentityKey, other: IdentityKey) -> None:
+        self._matches.add(_pair(one, other))
+        self._links[one].add(other)
+        self._links[other].add(one)
+
+    def _match(self, member: Member) -> None:
+        judged: list[tuple[Verdict, tuple[Member, ...]]] = []
+        mine = self._active(self.person(member.key))
+        for person in self.candidates(member):
+            self.compared += len(person)
+            verdict = self.matcher.judge(member, person)
+            if verdict.decision is not Decision.NONE:
+                judged.append((verdict, person))
+        for verdict, _ in zip(self.matcher.among(judged, mine), judged, strict=True):
+            assert verdict.witness is not None
+            if verdict.decision is Decision.LINK:
+                self._join(member.key, verdict.witness)
+            else:
+                self.reviews[_pair(member.key, verdict.witness)] = verdict.reason
+
+
+def _pair(one: IdentityKey, other: IdentityKey) -> tuple[IdentityKey, IdentityKey]:
+    return (one, other) if one < other else (other, one)
