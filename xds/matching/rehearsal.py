@@ -25,7 +25,8 @@ class Rehearsal:
         self.compared = 0
         self._terms: dict[IdentityKey, frozenset[str]] = {}
         self._by_term: dict[str, list[IdentityKey]] = defaultdict(list)
-        self._links: dict[IdentityKey, set[IdentityKey]] = defaultdict(set)  # matches and merges
+        self._links: dict[IdentityKey, set[IdentityKey]] = defaultdict(set)  # by matches
+        self._merges: dict[IdentityKey, set[IdentityKey]] = defaultdict(set)
         self._matches: dict[tuple[IdentityKey, IdentityKey], int] = {}  # in which order they were made
         self._numbers = count(1)
 
@@ -47,8 +48,8 @@ class Rehearsal:
     def retire(self, prior: IdentityKey, survivor: IdentityKey) -> None:
         """One registration ended in another: both are one person's."""
         self.retired.add(prior)
-        self._links[prior].add(survivor)
-        self._links[survivor].add(prior)
+        self._merges[prior].add(survivor)
+        self._merges[survivor].add(prior)
         if survivor in self.members:
             self._withdraw((prior, survivor), self.members[survivor])
 
@@ -56,7 +57,8 @@ class Rehearsal:
         """All registrations of the person, those that ended too."""
         found, waiting = {key}, [key]
         while waiting:
-            for other in self._links[waiting.pop()] - found:
+            key = waiting.pop()
+            for other in (self._links[key] | self._merges[key]) - found:
                 found.add(other)
                 waiting.append(other)
         return found
