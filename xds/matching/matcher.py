@@ -13,7 +13,7 @@ from xds.matching.reading import Reading, read
 from xds.patients.demographics import Demographics
 from xds.patients.matching import Decision, Member, Verdict
 
-_READINGS: Final = 20_000  # that are kept
+_READINGS: Final = 2_000  # that are kept: what was just read to find candidates is read again to compare them
 
 
 class Comparison(NamedTuple):

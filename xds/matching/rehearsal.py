@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable
+from itertools import count
 from typing import Final
 
 from xds.patients.matching import Decision, Matcher, Member, Verdict
@@ -24,8 +25,10 @@ class Rehearsal:
         self.compared = 0
         self._terms: dict[IdentityKey, frozenset[str]] = {}
         self._by_term: dict[str, list[IdentityKey]] = defaultdict(list)
-        self._links: dict[IdentityKey, set[IdentityKey]] = defaultdict(set)  # matches and merges
-        self._matches: set[tuple[IdentityKey, IdentityKey]] = set()
+        self._links: dict[IdentityKey, set[IdentityKey]] = defaultdict(set)  # by matches
+        self._merges: dict[IdentityKey, set[IdentityKey]] = defaultdict(set)
+        self._matches: dict[tuple[IdentityKey, IdentityKey], int] = {}  # in which order they were made
+        self._numbers = count(1)
 
     def announce(self, member: Member) -> None:
         """A registration is new, or says something else than before."""
@@ -39,23 +42,23 @@ class Rehearsal:
         known = self.members.get(key)
         self.members[key], self._terms[key] = member, has
         if known != member and key not in self.retired:
-            self._withdraw(key, member)
+            self._withdraw((key,), member)
             self._match(member)
 
     def retire(self, prior: IdentityKey, survivor: IdentityKey) -> None:
         """One registration ended in another: both are one person's."""
         self.retired.add(prior)
-        self._links[prior].add(survivor)
-        self._links[survivor].add(prior)
+        self._merges[prior].add(survivor)
+        self._merges[survivor].add(prior)
         if survivor in self.members:
-            self._withdraw(prior, self.members[survivor])
-            self._withdraw(survivor, self.members[survivor])
+            self._withdraw((prior, survivor), self.members[survivor])
 
     def person(self, key: IdentityKey) -> set[IdentityKey]:
         """All registrations of the person, those that ended too."""
         found, waiting = {key}, [key]
         while waiting:
-            for other in self._links[waiting.pop()] - found:
+            key = waiting.pop()
+            for other in (self._links[key] | self._merges[key]) - found:
                 found.add(other)
                 waiting.append(other)
         return found
@@ -77,35 +80,37 @@ class Rehearsal:
                 self.capped[term] += 1
             else:
                 keys.update(found)
-        people: list[tuple[Member, ...]] = []
+        groups: list[set[IdentityKey]] = []
         seen = self.person(member.key)
         for key in sorted(keys):
             if key not in seen:
                 group = self.person(key)
                 seen |= group
-                people.append(self._active(group))
+                groups.append(group)
+        people = (self._active(group) for group in sorted(groups, key=min))
         return [person for person in people if person]
 
     def _active(self, group: Iterable[IdentityKey]) -> tuple[Member, ...]:
         return tuple(self.members[k] for k in sorted(group) if k not in self.retired and k in self.members)
 
-    def _withdraw(self, key: IdentityKey, member: Member) -> None:
-        """Take back the matches of ``key`` that the matcher would no longer make for ``member``."""
-        for other in list(self._links[key]):
-            if _pair(key, other) not in self._matches:
-                continue
+    def _withdraw(self, keys: tuple[IdentityKey, ...], member: Member) -> None:
+        """Take back matches of ``keys`` that the matcher would no longer make for ``member``, the oldest first."""
+        pairs = {_pair(key, other) for key in keys for other in self._links[key]} & self._matches.keys()
+        for one, two in sorted(pairs, key=self._matches.__getitem__):
+            key, other = (one, two) if one in keys else (two, one)
+            number = self._matches[one, two]
             self._part(key, other)
             beyond = self._active(self.person(other) - self.person(key))
             if not beyond or self.matcher.judge(member, beyond).decision is Decision.LINK:
-                self._join(key, other)
+                self._join(key, other, number)
 
     def _part(self, one: IdentityKey, other: IdentityKey) -> None:
-        self._matches.discard(_pair(one, other))
+        del self._matches[_pair(one, other)]
         self._links[one].discard(other)
         self._links[other].discard(one)
 
-    def _join(self, one: IdentityKey, other: IdentityKey) -> None:
-        self._matches.add(_pair(one, other))
+    def _join(self, one: IdentityKey, other: IdentityKey, number: int | None = None) -> None:
+        self._matches[_pair(one, other)] = next(self._numbers) if number is None else number
         self._links[one].add(other)
         self._links[other].add(one)
 
