@@ -9,7 +9,7 @@ import inspect
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import typer
 import typer.main
@@ -20,6 +20,8 @@ from xds.metadata.rules import RULES
 from xds.metadata.rules.finding import KIND_NAMES
 from xds.pix.cases import ODD_CASES
 from xds.pix.manager import UNUSUAL
+from xds.registry.cases import LINK_CHANGE_CASES
+from xds.registry.link_change import TOLERATED as LINK_CHANGES
 from xds.registry.parameters import DOUBLE_QUOTES, UNKNOWN_STATUS
 from xds.transactions import TRANSACTIONS
 from xds.transactions.hl7v2 import HL7V2_TRANSACTIONS
@@ -75,21 +77,26 @@ What comes in groups has a table of its own in the file, and stands nowhere else
 
 
 def commands() -> str:
-    group = typer.main.get_command(app)
     parts = [f"# Commands\n\n{NOTE}\n\nExit codes: 0 done, 1 refused by the peer, 2 wrong use or wrong input.\n"]
-    for name, command in group.commands.items():  # type: ignore[attr-defined]  # a typer app with commands is a group
-        parts.append(f"## `xds {name}`\n\n{inspect.cleandoc(command.help or '')}\n")
-        rows = []
-        for parameter in command.params:
-            if parameter.param_type_name == "argument":
-                rows.append((f"`{(parameter.metavar or parameter.name).upper()}`", parameter.help or ""))
-            else:
-                metavar = "" if parameter.is_flag else f" {parameter.metavar or 'TEXT'}"
-                flags = "/".join((parameter.opts[0], *parameter.secondary_opts[:1]))
-                rows.append((f"`{flags}{metavar}`", parameter.help or ""))
-        if rows:
-            parts.append(table(("option", "meaning"), rows) + "\n")
+    parts += _commands("xds", typer.main.get_command(app))
     return "\n".join(parts)
+
+
+def _commands(prefix: str, group: Any) -> Iterable[str]:
+    for name, command in group.commands.items():
+        yield f"## `{prefix} {name}`\n\n{inspect.cleandoc(command.help or '')}\n"
+        if hasattr(command, "commands"):
+            yield from _commands(f"{prefix} {name}", command)
+        elif rows := [_option(parameter) for parameter in command.params]:
+            yield table(("option", "meaning"), rows) + "\n"
+
+
+def _option(parameter: Any) -> tuple[str, str]:
+    if parameter.param_type_name == "argument":
+        return f"`{(parameter.metavar or parameter.name).upper()}`", parameter.help or ""
+    metavar = "" if parameter.is_flag else f" {parameter.metavar or 'TEXT'}"
+    flags = "/".join((parameter.opts[0], *parameter.secondary_opts[:1]))
+    return f"`{flags}{metavar}`", parameter.help or ""
 
 
 def transactions() -> str:
@@ -188,6 +195,7 @@ def tolerances() -> str:
     query = (
         (f"`{DOUBLE_QUOTES}`", "a value of a query stands in double quotes", "ITI TF-2, 3.18.4.1.2.3.4"),
         (f"`{UNKNOWN_STATUS}`", "a status nobody knows beside others; it is left out", "ITI TF-2, 3.18.4.1.2.3.6.2"),
+        *((f"`{name}`", what, section) for name, (what, section) in LINK_CHANGES.items()),
         ("names of rules", "metadata as in the rows of [rules](rules.md) that are tolerated", "ITI TF-3, 4.2"),
     )
     hl7v2 = (
@@ -224,7 +232,11 @@ time, the tenth, the hundredth and so on.
 
 
 def feeds() -> str:
-    rows = ((c.situation, c.effect, c.answer, c.section) for c in ODD_CASES)
+    head = ("situation", "effect", "answer", "section")
+    rows, changes = (
+        table(head, ((c.situation, c.effect, c.answer, c.section) for c in cases))
+        for cases in (ODD_CASES, LINK_CHANGE_CASES)
+    )
     return f"""# Odd cases of identity feeds
 
 {NOTE}
@@ -232,10 +244,19 @@ def feeds() -> str:
 What the Patient Identifier Cross-reference Manager does, and the Document Registry with it in the same transaction,
 where the Framework leaves it open or senders depart from it. Each row has a test.
 
-{table(("situation", "effect", "answer", "section"), rows)}
+{rows}
 
 A registry without a manager obeys A40 by the preconditions of ITI TF-2, 3.8.4.2.4 alone: both identifiers are of its
 domain, known and active, or the answer is AE and nothing changes.
+
+## A43: a local identifier belongs to another patient
+
+ITI-64 is between a PIX Manager and the Document Registry; the manager here is not asked. It is one transaction: what is
+refused leaves no trace. What moves gets a new version under the new XAD-PID (the next number, the same logicalID and
+uniqueId, an entryUUID of its own), and one SubmissionSet brings all of them; the version before becomes Deprecated and
+stays with the previous patient.
+
+{changes}
 """
 
 

@@ -156,6 +156,12 @@ class Reader(IdentityReader, Protocol):
         Only those of ``types`` when given; at most ``limit`` of them.
         """
 
+    def decode(self, stored: StoredObject) -> RegistryObject:
+        """All metadata of an object that was read with its fragment; the opposite of ``prepare``."""
+
+    def slot_values(self, stored: StoredObject, name: str) -> tuple[str, ...]:
+        """The values of one Slot of such an object, at a tenth of what ``decode`` costs; empty when it has none."""
+
     def document(self, unique_id: str) -> StoredDocument | None:
         """The document stored under this uniqueId."""
 
@@ -182,7 +188,8 @@ class Transaction(IdentityWriter, Reader, Protocol):
         """Write new objects under a patient and claim their ids.
 
         Raises RequestRejected: XDSRegistryMetadataError for an entryUUID that exists, XDSDuplicateUniqueIdInRegistry,
-        XDSNonIdenticalHash, XDSNonIdenticalSize.
+        XDSNonIdenticalHash, XDSNonIdenticalSize. The versions of one logical object share their uniqueId, whoever's
+        they are.
         """
 
     def set_status(self, entry_uuids: Collection[str], status: Status) -> None: ...

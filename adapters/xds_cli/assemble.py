@@ -18,7 +18,7 @@ from xds.metadata.codes import CodeTable
 from xds.patients.domains import Domains
 from xds.patients.matching import Matcher
 from xds.pdq import PatientDemographicsSupplier
-from xds.pix import PatientIdentifierCrossReferenceManager
+from xds.pix import Outbox, PatientIdentifierCrossReferenceManager
 from xds.ports import Reader
 from xds.registry.actor import AffinityDomain, DocumentRegistry
 from xds.repository.actor import DocumentRepository
@@ -29,6 +29,7 @@ from xds.transactions.hl7v2 import HL7V2_TRANSACTIONS
 from xds.vocab.actors import Actor
 from xds_cli import tabled, tables
 from xds_cli.config import Settings, StartError
+from xds_cli.notifying import Notifying
 from xds_cli.resolving import Resolver
 from xds_mllp.endpoint import Endpoint
 from xds_soap.asgi import SoapApp
@@ -65,10 +66,13 @@ class Parts:
     feed: Endpoint
     delivery: HttpReplyDelivery | None
     remote: Remote | None = None
+    notifying: Sequence[Notifying] = ()
 
     def close(self) -> None:
         """After the last answer: finish what is queued, then close the store."""
         self.app.close()
+        for consumer in self.notifying:
+            consumer.close()
         if self.remote is not None:
             self.remote.close()
         if self.delivery is not None:
@@ -82,24 +86,13 @@ def open_parts(settings: Settings, *, writer: bool = True) -> Parts:
     With ``writer`` off the process leaves the writing of an embedded store to the one that called ``open_writer``.
     """
     codes = _codes(settings)
-    store = _open(settings, writer=writer, shared=False)
+    store = _open(settings, writer=writer, shared=True)
     if settings.register_at is not None:
         return _in_front_of(settings.register_at, settings, store)
-    registry = DocumentRegistry(
-        store,
-        domain=AffinityDomain(
-            assigning_authority=settings.domain,
-            patients="any" if settings.patients == "any" else "known",
-            home_community_id=settings.home_community_id,
-            max_results=settings.max_results,
-            merges="manager",
-            translate=tables.only(settings.tables, "pix")["translate"],
-        ),
-        codes=codes,
-    )
     matcher = _matcher(settings)
     domains = _domains(settings, matcher)
-    policy = tabled.policy(settings.tables, matcher)
+    registry = _registry(settings, store, codes, domains)
+    policy = tabled.policy(settings.tables, domains, matcher)
     manager = PatientIdentifierCrossReferenceManager(store, domains=domains, policy=policy)
     supplier = PatientDemographicsSupplier(store, domains=domains)
     repository = DocumentRepository(store, registry, unique_id=settings.repository_unique_id)
@@ -117,8 +110,62 @@ def open_parts(settings: Settings, *, writer: bool = True) -> Parts:
         [manager, registry, supplier],
         feeds=tabled.feeds(settings.tables),
         transactions=_hl7v2_transactions(settings, repository),
+        bury=manager.bury,
     )
-    return Parts(store, _app(settings, actors, store, delivery, feed, [tolerances]), feed, delivery)
+    outbox = Outbox(store, domains=domains)
+    if writer:
+        outbox.recover()
+    return Parts(
+        store,
+        _app(settings, actors, store, delivery, feed, [tolerances]),
+        feed,
+        delivery,
+        notifying=[Notifying(outbox, peer) for peer in tabled.pix_consumers(settings.tables, domains)],
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityParts:
+    """What a command works with that looks after patient identities."""
+
+    manager: PatientIdentifierCrossReferenceManager
+    outbox: Outbox
+    endpoint: Endpoint
+
+
+@contextmanager
+def open_identities(settings: Settings) -> Iterator[IdentityParts]:
+    """The identities in a server's store; if the server runs, its writer does the work. Raises StartError."""
+    try:
+        store = _open(settings, writer=False, shared=False)
+    except StartError:
+        store = _open(settings, writer=True, shared=False)
+    try:
+        matcher = _matcher(settings)
+        domains = _domains(settings, matcher)
+        policy = tabled.policy(settings.tables, domains, matcher)
+        manager = PatientIdentifierCrossReferenceManager(store, domains=domains, policy=policy)
+        registry = _registry(settings, store, None, domains)
+        outbox = Outbox(store, domains=domains)
+        yield IdentityParts(manager, outbox, Endpoint([manager, registry], feeds=tabled.feeds(settings.tables)))
+    finally:
+        store.close()
+
+
+def _registry(settings: Settings, store: SqlStore, codes: CodeTable | None, domains: Domains) -> DocumentRegistry:
+    return DocumentRegistry(
+        store,
+        domain=AffinityDomain(
+            assigning_authority=settings.domain,
+            patients="any" if settings.patients == "any" else "known",
+            home_community_id=settings.home_community_id,
+            max_results=settings.max_results,
+            merges="manager",
+            translate=tables.only(settings.tables, "pix")["translate"],
+            link_changes=tabled.link_changes(settings.tables, domains, codes),
+        ),
+        codes=codes,
+    )
 
 
 def _domains(settings: Settings, matcher: Matcher | None) -> Domains:
@@ -213,7 +260,9 @@ def _codes(settings: Settings) -> CodeTable | None:
 
 def open_writer(settings: Settings) -> SqlStore:
     """The store of the process that writes for others; raises StartError."""
-    return _open(settings, writer=True, shared=True)
+    store = _open(settings, writer=True, shared=True)
+    Outbox(store, domains=_domains(settings, None)).recover()
+    return store
 
 
 def _open(settings: Settings, *, writer: bool, shared: bool) -> SqlStore:

@@ -70,7 +70,7 @@ class Settings:
 # --------------------------------------------------------------------------- reading one value
 
 
-def _address(text: str) -> Address:
+def read_address(text: str) -> Address:
     host, colon, port = text.rpartition(":")
     if not colon or not port.isascii() or not port.isdigit() or int(port) > 65535:
         raise ValueError("write HOST:PORT, for example 127.0.0.1:8080 (port 0 takes a free one)")
@@ -146,8 +146,8 @@ OPTIONS: Final = (
     Option("data", _path, "./xds-data", "the folder in which everything is kept", "DIR"),
     Option("database", _database, None, "metadata and small documents; without it: SQLite in the data folder", "URL"),
     Option("documents", _folder, None, "large documents: a folder; without it: in the data folder", "URL"),
-    Option("http", _address, "127.0.0.1:8080", "listener for SOAP; port 0 takes a free one", "HOST:PORT"),
-    Option("mllp", _address, "127.0.0.1:2575", "listener for HL7 v2; port 0 takes a free one", "HOST:PORT"),
+    Option("http", read_address, "127.0.0.1:8080", "listener for SOAP; port 0 takes a free one", "HOST:PORT"),
+    Option("mllp", read_address, "127.0.0.1:2575", "listener for HL7 v2; port 0 takes a free one", "HOST:PORT"),
     Option("workers", count, "1", "processes that share the listeners", "N"),
     Option(
         "affinity",

@@ -1,4 +1,4 @@
-"""``xds demo``: two hospitals exchange documents through ``xds serve``, which is killed in between and loses nothing.
+"""``xds demo``: three hospitals share patients and documents through ``xds serve``, which is killed and loses nothing.
 
 Everything is real: the server is a process of its own, messages go over sockets, the kill is SIGKILL. Each line says
 what went over the wire: transaction, bytes out and in, milliseconds, and what came of it.
@@ -6,126 +6,43 @@ what went over the wire: transaction, bytes out and in, milliseconds, and what c
 
 from __future__ import annotations
 
-import json
-import os
 import signal
 import subprocess
-import sys
 import tempfile
 import threading
-import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from xds.clients.documents import Document, DocumentConsumer, DocumentSource
-from xds.datatypes.hl7 import CX, XPN
+from xds.clients.patients import Parties, PatientIdentitySource
 from xds.errors import PeerRejected, PeerUnreachable, XdsError
-from xds.metadata.common import Author, Code, plain
+from xds.metadata.common import plain
 from xds.metadata.document_entry import DocumentEntry
 from xds.metadata.requests import DocumentRequest
-from xds.metadata.submission_set import SubmissionSet
-from xds.patients.demographics import Demographics
-from xds.patients.feed import IdentityFeed
-from xds.transactions.iti8 import encode_request
 from xds.vocab.ebrim import Status
-from xds.vocab.hl7 import FeedEvent
-from xds_cli.config import BY_KEY
-from xds_cli.documents import DEFAULT_CODES, read_code
+from xds_cli import demo_patients
+from xds_cli.demo_stage import (
+    DemoFailed,
+    Server,
+    check,
+    demographics_of,
+    entry_for,
+    identifiers_of,
+    line,
+    patient_id,
+    say,
+    submission_set,
+)
 from xds_cli.output import size_text
 from xds_cli.samples import FORMAT_CODES, LOINC, PATIENTS, SampleDocument, SamplePatient, documents
-from xds_cli.wire import CountingTransport
-from xds_mllp.client import MllpClient
-from xds_mllp.framing import frame
-from xds_soap.client import SoapExchange
 
-DOMAIN: Final = BY_KEY["domain"].default or ""
-HOSPITAL_A: Final = "1.3.6.1.4.1.21367.2026.10"
 # submissions that must be acknowledged before the server is killed, and connections that send them
 BEFORE_THE_KILL: Final = 60
 SENDERS: Final = 4
-
-
-class DemoFailed(Exception):
-    """What was shown is not what should have happened."""
-
-
-def check(holds: bool, text: str) -> None:
-    if not holds:
-        raise DemoFailed(text)
-
-
-def line(who: str, transaction: str, sent: int, received: int, seconds: float, what: str) -> None:
-    wire = f"{size_text(sent):>9} out {size_text(received):>9} in {seconds * 1000:8.1f} ms" if sent else " " * 38
-    print(f"{who:<11} {transaction:<7} {wire}  {what}", flush=True)
-
-
-def say(text: str) -> None:
-    print(text, flush=True)
-
-
-# --------------------------------------------------------------------------- the server
-
-
-@dataclass
-class Server:
-    """``xds serve`` in a process of its own, on free ports."""
-
-    data: Path
-    process: subprocess.Popen[str] | None = None
-    ready: Mapping[str, Any] = field(default_factory=dict)
-
-    def start(self) -> None:
-        started = time.perf_counter()
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("XDS_")}
-        command = [sys.executable, "-m", "xds_cli", "serve", "--data", str(self.data)]
-        command += ["--http", "127.0.0.1:0", "--mllp", "127.0.0.1:0"]
-        with open(self.data.parent / "serve.log", "ab") as log:
-            self.process = subprocess.Popen(  # noqa: S603 - this program itself
-                command, stdout=subprocess.PIPE, stderr=log, text=True, env=environment
-            )
-        assert self.process.stdout is not None
-        first = self.process.stdout.readline()
-        check(bool(first), f"xds serve did not start: see {self.data.parent / 'serve.log'}")
-        self.ready = json.loads(first)
-        what = f"ready: SOAP at {self.http}, HL7 v2 at mllp://{self.ready['mllp']}"
-        line("server", "", 0, 0, 0.0, f"{what} ({time.perf_counter() - started:.1f} s)")
-
-    @property
-    def http(self) -> str:
-        return str(self.ready["http"])
-
-    @property
-    def mllp(self) -> tuple[str, int]:
-        host, _, port = str(self.ready["mllp"]).rpartition(":")
-        return host, int(port)
-
-    def kill(self) -> None:
-        assert self.process is not None
-        self.process.send_signal(signal.SIGKILL)
-        self._ended()
-
-    def stop(self) -> None:
-        assert self.process is not None
-        self.process.terminate()
-        code = self._ended()
-        check(code == 0, f"xds serve ended with {code}")
-        line("server", "", 0, 0, 0.0, "SIGTERM: finished and ended with 0")
-
-    def _ended(self) -> int:
-        assert self.process is not None
-        self.process.communicate(timeout=60)
-        return self.process.returncode
-
-    @contextmanager
-    def exchange(self, path: str) -> Iterator[tuple[SoapExchange, CountingTransport]]:
-        transport = CountingTransport()
-        with SoapExchange(self.http + path, transport=transport) as exchange:
-            yield exchange, transport
 
 
 # --------------------------------------------------------------------------- the acts
@@ -133,63 +50,12 @@ class Server:
 
 def announce(server: Server) -> None:
     """Hospital A tells the registry who its patients are (ITI-8), one of them in GB18030."""
-    with MllpClient(*server.mllp) as client:
-        for number, patient in enumerate(PATIENTS, 1):
+    with server.feed() as feed:
+        for patient in PATIENTS:
             charset = "utf-8" if patient.family.isascii() else "gb18030"
-            message = encode_request(_feed(patient, number), charset=charset)
-            started = time.perf_counter()
-            answer = client.exchange(bytes(message))
-            seconds = time.perf_counter() - started
-            check(b"MSA|AA|" in answer, "an announcement was not acknowledged")
-            what = f"{patient.id} announced ({charset}): AA"
-            line("hospital A", "ITI-8", len(frame(bytes(message))), len(frame(answer)), seconds, what)
-
-
-def _feed(patient: SamplePatient, number: int) -> IdentityFeed:
-    return IdentityFeed(
-        event=FeedEvent.ADMIT,
-        identifiers=(patient_id(patient),),
-        demographics=Demographics(
-            names=(XPN(patient.family, patient.given),), birth_time=patient.birth_date, sex=patient.sex
-        ),
-        control_id=f"DEMO{number}",
-        message_time=datetime.now(UTC).strftime("%Y%m%d%H%M%S"),
-    )
-
-
-def patient_id(patient: SamplePatient) -> CX:
-    return CX.of(patient.id, DOMAIN)
-
-
-def entry_for(patient: SamplePatient, document: SampleDocument) -> DocumentEntry:
-    codes = {key: read_code(text, key) for key, text in DEFAULT_CODES.items()}
-    return DocumentEntry(
-        patient_id=patient_id(patient),
-        source_patient_id=CX.of(patient.local_id, HOSPITAL_A),
-        mime_type=document.mime_type,
-        title=document.title,
-        language_code=document.language,
-        creation_time="20260312101500",
-        author=Author(person="17^Brandt^Ines^^^Dr", institutions="Hospital A"),
-        class_code=codes["class_code"],
-        type_code=_code(document.type_code),
-        format_code=_code(document.format_code),
-        confidentiality_code=codes["confidentiality_code"],
-        healthcare_facility_type_code=codes["healthcare_facility_type_code"],
-        practice_setting_code=codes["practice_setting_code"],
-    )
-
-
-def _code(row: tuple[str, str, str]) -> Code:
-    return Code(*row)
-
-
-def submission_set(patient: SamplePatient) -> SubmissionSet:
-    return SubmissionSet(
-        patient_id=patient_id(patient),
-        source_id=HOSPITAL_A,
-        content_type_code=read_code(DEFAULT_CODES["content_type_code"], "content_type_code"),
-    )
+            source = PatientIdentitySource(feed, Parties(application="HIS", facility="A", charset=charset))
+            source.announce(identifiers_of(patient), demographics_of(patient))
+            feed.line("hospital A", "ITI-8", f"{patient.id} announced ({charset}): AA")
 
 
 def submit(server: Server) -> list[tuple[SamplePatient, DocumentEntry, bytes]]:
@@ -391,6 +257,10 @@ def _acts(server: Server) -> None:
     find_and_retrieve(server, sent)
     say("\nHospital A corrects a document.")
     replace(server, sent)
+    say("\nHospitals B and C know one of the patients under names of their own.")
+    demo_patients.recognise(server)
+    say("\nHospital A finds that it has a patient twice.")
+    demo_patients.merge_and_undo(server)
     say("\nThe server is killed in the middle of submissions, and started again.")
     kill_and_look(server)
     say("")

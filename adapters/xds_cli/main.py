@@ -6,14 +6,15 @@ Exit codes: 0 done, 1 refused by the peer (its error codes are printed), 2 wrong
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from xds_cli.config import BY_KEY, ConfigError, StartError, load_settings
+from xds_cli.exits import REFUSED, exits, fail
+from xds_cli.feed_commands import feed
+from xds_cli.patient_commands import patient
 
 app = typer.Typer(
     help="IHE XDS.b registry, repository and patient identities.",
@@ -22,14 +23,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-
-DONE, REFUSED, WRONG = 0, 1, 2
-
-
-def fail(command: str, text: str, code: int = WRONG) -> typer.Exit:
-    """One line on standard error that says what to change, and the exit to raise."""
-    print(f"xds {command}: {' '.join(text.split())}", file=sys.stderr)
-    return typer.Exit(code)
+app.add_typer(patient, name="patient")
+app.add_typer(feed, name="feed")
 
 
 def _help(key: str) -> str:
@@ -96,10 +91,11 @@ def demo(
         Path | None, typer.Option(metavar="DIR", help="keep the data here instead of a temporary folder")
     ] = None,
 ) -> None:
-    """Two hospitals exchange documents through a server that is killed in between."""
+    """Three hospitals share patients and documents through a server that is killed in between."""
     import signal
 
-    from xds_cli.demo import DemoFailed, run_demo
+    from xds_cli.demo import run_demo
+    from xds_cli.demo_stage import DemoFailed
 
     # an exception, so that the server goes with the demo
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
@@ -128,18 +124,6 @@ _REPOSITORY_URL = "http://127.0.0.1:8080/repository"
 _REGISTRY_URL = "http://127.0.0.1:8080/registry"
 _AFFINITY_DOMAIN = BY_KEY["domain"].default or ""
 _UNIQUE_ID = BY_KEY["repository_unique_id"].default or ""
-
-
-@contextmanager
-def _exits(command: str) -> Iterator[None]:
-    from xds_cli.reading import Refused, WrongInput
-
-    try:
-        yield
-    except WrongInput as error:
-        raise fail(command, str(error)) from None
-    except Refused:
-        raise typer.Exit(REFUSED) from None
 
 
 @app.command()
@@ -192,7 +176,7 @@ def submit(
 
     The ID of a registered document or folder is its entryUUID, or its uniqueId: then the registry is asked.
     """
-    with _exits("submit"):
+    with exits("submit"):
         from xds_cli import documents
         from xds_cli.relations import Relations
 
@@ -278,7 +262,7 @@ def find(
     Without --query the documents of a patient. Names of parameters are those of the Framework, with or without $, or
     in snake case: $XDSFolderEntryUUID is folder_entry_uuid.
     """
-    with _exits("find"):
+    with exits("find"):
         from xds_cli import finding
 
         finding.find(
@@ -327,7 +311,7 @@ def get(
     as_json: _JSON = False,
 ) -> None:
     """Retrieve a document from a repository (ITI-43)."""
-    with _exits("get"):
+    with exits("get"):
         from xds_cli import documents
 
         documents.get(

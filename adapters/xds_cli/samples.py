@@ -16,7 +16,10 @@ FORMAT_CODES: Final = "1.3.6.1.4.1.19376.1.2.3"
 
 @dataclass(frozen=True, slots=True)
 class SamplePatient:
-    """Somebody invented: ``id`` is the identifier in the affinity domain, ``local_id`` the hospital's own."""
+    """Somebody invented: ``id`` is the identifier in the affinity domain, ``local_id`` the hospital's own.
+
+    ``resident_number`` is of a county that does not exist.
+    """
 
     id: str
     local_id: str
@@ -24,6 +27,7 @@ class SamplePatient:
     given: str
     birth_date: str  # YYYYMMDD
     sex: str
+    resident_number: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +44,7 @@ class SampleDocument:
 
 PATIENTS: Final = (
     SamplePatient("DEMO-1001", "A-77", "Lindqvist", "Marta", "19540317", "F"),
-    SamplePatient("DEMO-1002", "A-78", "陈", "晓雨", "19881105", "F"),
+    SamplePatient("DEMO-1002", "A-78", "陈", "晓雨", "19881105", "F", "990001198811050020"),
     SamplePatient("DEMO-1003", "A-79", "Okafor", "Daniel", "20170621", "M"),
 )
 

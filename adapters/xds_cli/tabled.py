@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
+from xds.clients.patients import Parties
 from xds.datatypes.hl7 import HD
 from xds.hl7v2.feeds import Feed, Feeds
 from xds.matching import ProfileMatcher
+from xds.metadata.codes import CodeTable
 from xds.patients.domains import CheckDigit, Domain, Domains, Mode
 from xds.patients.matching import Matcher
 from xds.pix import Policy
+from xds.pix.policy import Consumer
+from xds.registry import LinkChanges
+from xds.vocab.ebrim import Scheme
 from xds_cli.http_protocol import HttpLimits
 from xds_cli.tables import TableError, Tables, only, rows
 from xds_cli.tls import CertificateError, client_context, server_context
+from xds_mllp.client import MllpClient
 from xds_mllp.server import Limits as MllpLimits
 from xds_soap.limits import MIB
 from xds_soap.limits import Limits as SoapLimits
@@ -68,15 +75,66 @@ def _domain(row: Mapping[str, Any]) -> Domain:
     )
 
 
-def policy(tables: Tables, matcher: Matcher | None) -> Policy:
-    """``[pix]``."""
+def policy(tables: Tables, domains: Domains, matcher: Matcher | None) -> Policy:
+    """``[pix]``, and who is to be told of changes."""
     row = only(tables, "pix")
     return Policy(
+        consumers=tuple(peer.consumer for peer in pix_consumers(tables, domains)),
         unknown_survivor=row["unknown_survivor"],
         window=row["repeat_days"] * 86_400,
         documents_may_join=row["documents_may_join"],
         matcher=matcher,
     )
+
+
+def link_changes(tables: Tables, domains: Domains, codes: CodeTable | None) -> LinkChanges | None:
+    """``[xad_pid]``; None where the manager here assigns the identifiers. Raises TableError."""
+    row = only(tables, "xad_pid")
+    kind = row["content_type"]
+    allowed = codes.by_scheme.get(Scheme.CONTENT_TYPE_CODE) if codes is not None and tables.get("xad_pid") else None
+    if allowed is not None and (kind.code, kind.scheme) not in allowed:
+        raise TableError("[xad_pid] content_type is not a contentTypeCode of the code table")
+    if domains.mode is not Mode.EXTERNAL:
+        return None
+    affinity = domains.affinity.sources if domains.affinity is not None else ()
+    return LinkChanges(content_type=kind, sources=row["sources"] or affinity)
+
+
+@dataclass(frozen=True, slots=True)
+class ConsumerPeer:
+    """A PIX Consumer, and the way to it."""
+
+    consumer: Consumer
+    client: MllpClient
+    parties: Parties
+
+
+def pix_consumers(tables: Tables, domains: Domains) -> list[ConsumerPeer]:
+    """``[[pix_consumer]]``; nothing is connected yet. Raises TableError."""
+    peers = [_consumer(row, domains) for row in rows(tables, "pix_consumer")]
+    if len({peer.consumer.name for peer in peers}) < len(peers):
+        raise TableError("two [[pix_consumer]] have the same name")
+    return peers
+
+
+def _consumer(row: Mapping[str, Any], domains: Domains) -> ConsumerPeer:
+    if row["name"] is None or row["host"] is None:
+        raise TableError("[[pix_consumer]] needs name and host")
+    numbers: set[int] = set()
+    for text in row["domains"] or ():
+        domain = domains.find(HD.oid(text))
+        if domain is None:
+            raise TableError(f"[[pix_consumer]] {row['name']}: {text} is no [[identifier_domain]]")
+        numbers.add(domain.number)
+    context = _client_tls(row, f"[[pix_consumer]] {row['name']}") or ssl.create_default_context()
+    client = MllpClient(row["host"], row["port"], ssl=context if row["tls"] else None, timeout=row["timeout"])
+    parties = Parties(
+        application="XDS",
+        receiving_application=row["application"] or "",
+        receiving_facility=row["facility"] or "",
+        charset=row["charset"],
+    )
+    return ConsumerPeer(Consumer(row["name"], frozenset(numbers) or None), client, parties)
 
 
 def mllp_limits(tables: Tables) -> MllpLimits:
@@ -123,8 +181,11 @@ def tls_context(tables: Tables) -> ssl.SSLContext | None:
 
 def registry_context(tables: Tables) -> ssl.SSLContext | None:
     """``[registry]``; None without files. Raises TableError for files that are no certificates."""
-    row = only(tables, "registry")
+    return _client_tls(only(tables, "registry"), "[registry]")
+
+
+def _client_tls(row: Mapping[str, Any], where: str) -> ssl.SSLContext | None:
     try:
         return client_context(row["ca"], row["certificate"], row["key"])
     except CertificateError as error:
-        raise TableError(f"[registry] {error}") from None
+        raise TableError(f"{where} {error}") from None

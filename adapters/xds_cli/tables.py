@@ -13,7 +13,9 @@ from typing import Any, Final
 
 from xds.hl7v2.feeds import Feed
 from xds.hl7v2.times import zone
+from xds.metadata.common import Code
 from xds.patients.domains import Source
+from xds.vocab.hl7 import charset_of, codec_of
 from xds_cli.words import count, nearest, oid, one_of
 
 Values = dict[str, str]
@@ -85,6 +87,17 @@ def _senders(text: str) -> tuple[Source, ...]:
     return tuple(senders)
 
 
+def _oids(text: str) -> tuple[str, ...]:
+    return tuple(oid(part.strip()) for part in text.split(","))
+
+
+def _coded(text: str) -> Code:
+    code, name, scheme = (part.strip() for part in (*text.split("^"), "", "")[:3])
+    if not (code and name and scheme) or text.count("^") > 2:
+        raise ValueError("write CODE^DISPLAY NAME^CODING SCHEME")
+    return Code(code, scheme, name)
+
+
 def _charsets(text: str) -> tuple[str, ...]:
     names = tuple(name.strip() for name in text.split(",") if name.strip())
     try:
@@ -94,6 +107,12 @@ def _charsets(text: str) -> tuple[str, ...]:
     if not names:
         raise ValueError("write at least one character set")
     return names
+
+
+def _codec(text: str) -> str:
+    if (codec := codec_of(text.strip())) is None or charset_of(codec) is None:
+        raise ValueError("write a name of HL7 table 0211, for example 'GB 18030-2000'")
+    return codec
 
 
 def _zone(text: str) -> str:
@@ -169,7 +188,7 @@ TABLES: Final = (
                 "translate",
                 _flag,
                 "false",
-                "submissions under another domain's identifier are put under the person's of the affinity domain",
+                "submissions and queries under another domain's identifier mean the person's of the affinity domain",
             ),
             Column(
                 "unknown_survivor",
@@ -187,6 +206,24 @@ TABLES: Final = (
         ),
     ),
     Table(
+        "xad_pid",
+        "what the registry does when a PIX Manager says that a local identifier belongs to another patient (ITI-64)",
+        (
+            Column(
+                "sources",
+                _senders,
+                None,
+                "who may say so: MSH-3|MSH-4, …; without it who speaks for the affinity domain",
+            ),
+            Column(
+                "content_type",
+                _coded,
+                "A43^Move patient information - patient identifier list^HL70003",
+                "contentTypeCode of the submission that moves the documents: code^display name^coding scheme",
+            ),
+        ),
+    ),
+    Table(
         "identifier_domain",
         "an identifier domain; without any, every authority is one. With some, others are not taken (that of the"
         " affinity domain excepted)",
@@ -197,6 +234,25 @@ TABLES: Final = (
             Column("trusted", _flag, "false", "numbers of a person, not of a hospital: by them people are recognised"),
             Column("in_pid_19", _flag, "false", "PID-19 has numbers of this domain"),
             Column("check_digit", one_of("none", "cn"), "none", "how wrong numbers are told; cn: resident number"),
+        ),
+        many=True,
+    ),
+    Table(
+        "pix_consumer",
+        "a system that is told of changes (ITI-10), over MLLP; what cannot be delivered waits for it",
+        (
+            Column("name", _text, None, "how the store and the logs call it"),
+            Column("host", _text, None, "where it listens"),
+            Column("port", count, "2575", "its port"),
+            Column("domains", _oids, None, "OIDs of the identifier domains it knows; without it all"),
+            Column("application", _text, None, "its name in MSH-5"),
+            Column("facility", _text, None, "its name in MSH-6"),
+            Column("charset", _codec, "utf-8", "what is written to it"),
+            Column("tls", _flag, "false", "speak TLS"),
+            Column("ca", _file, None, "PEM file: who vouches for it; without it those the system trusts"),
+            Column("certificate", _file, None, "PEM file: our certificate, where it asks for one"),
+            Column("key", _file, None, "PEM file: the private key of the certificate, without a password"),
+            Column("timeout", _seconds, "30", "seconds for its answer"),
         ),
         many=True,
     ),

@@ -19,7 +19,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError, Future
 from contextlib import suppress
 from threading import Lock
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from xds.datatypes.prometheus import counter
 from xds.datatypes.time import utc_now
@@ -31,6 +31,7 @@ from xds.errors import (
     RequestRejected,
     StoreUnavailable,
     UnsupportedMessage,
+    XdsError,
 )
 from xds.hl7v2.ack import acknowledge
 from xds.hl7v2.batch import is_batch, read_batch, write_batch
@@ -63,17 +64,20 @@ _ACKNOWLEDGEMENTS: Final = frozenset({"ACK", "MCF"})
 class Pending:
     """An answer that is known when ``future`` is done."""
 
-    __slots__ = ("_endpoint", "_request", "_row", "future")
+    __slots__ = ("_data", "_endpoint", "_request", "_row", "future")
 
-    def __init__(self, endpoint: Endpoint, row: Hl7v2Transaction, request: Hl7v2Request, future: Future[Any]) -> None:
+    def __init__(
+        self, endpoint: Endpoint, data: bytes, row: Hl7v2Transaction, request: Hl7v2Request, future: Future[Any]
+    ) -> None:
         self._endpoint = endpoint
+        self._data = data
         self._row = row
         self._request = request
         self.future = future
 
     def answer(self) -> Answer:
         """The answer; call it when ``future`` is done. Does not raise."""
-        return self._endpoint.done(self._row, self._request, self.future)
+        return self._endpoint.done(self._data, self._row, self._request, self.future)
 
     def wait(self, timeout: float | None = None) -> Answer:
         """Wait for it. TimeoutError only when ``timeout`` seconds are given."""
@@ -82,11 +86,18 @@ class Pending:
         return self.answer()
 
 
+class Bury(Protocol):
+    """Keeps a message that was refused. The Future is done when it is on disk."""
+
+    def __call__(self, message: bytes, *, sender: str, control_id: str, reason: str) -> Future[Any]: ...
+
+
 class Endpoint:
     """Answers HL7 v2 messages on behalf of the actors of a server. Thread-safe.
 
     ``feeds`` says what was agreed with which sender; ``application`` and ``facility`` are our names (MSH-3, MSH-4) in
-    answers to what is no message at all, everything else is answered under the name it was sent to.
+    answers to what is no message at all, everything else is answered under the name it was sent to. ``bury`` keeps the
+    notifications that are answered AE, as they came, for people to look at: their senders will not send them again.
     """
 
     def __init__(
@@ -99,7 +110,9 @@ class Endpoint:
         transactions: Sequence[Hl7v2Transaction] = HL7V2_TRANSACTIONS,
         clock: Clock = utc_now,
         control_ids: Callable[[], str] | None = None,
+        bury: Bury | None = None,
     ) -> None:
+        self._bury = bury
         self._actors = tuple(actors)
         self._feeds = feeds or Feeds()
         self._nobody = Header(receiving_application=application, receiving_facility=facility)
@@ -157,9 +170,9 @@ class Endpoint:
             if feed.strict:
                 _validate(message)
             result = row.perform(self._actors, row.decode_request(request))
-            return (
-                Pending(self, row, request, result) if isinstance(result, Future) else self.done(row, request, result)
-            )
+            if isinstance(result, Future):
+                return Pending(self, data, row, request, result)
+            return self.done(data, row, request, result)
         except Exception as error:  # noqa: BLE001  # the one place that turns every error into an answer
             return self._failed(data, header, feed, error, row, request)
 
@@ -194,14 +207,14 @@ class Endpoint:
         self.tolerated(f"unknown trigger {header.message_type}^{trigger}", header.sending_application[:40])
         return None
 
-    def done(self, row: Hl7v2Transaction, request: Hl7v2Request, result: Any) -> Answer:
+    def done(self, data: bytes, row: Hl7v2Transaction, request: Hl7v2Request, result: Any) -> Answer:
         """The answer to a request whose work is finished; ``result`` may be its Future."""
         try:
             value = result
             if isinstance(result, Future):
                 # raised here, the error would hold this call, and this call the Future that holds the error
                 if (refused := result.exception()) is not None:
-                    return self._failed(b"", request.header, request.feed, refused, row, request)
+                    return self._failed(data, request.header, request.feed, refused, row, request)
                 value = result.result()
             if row.encode_response is not None:
                 answer = row.encode_response(request, value, Hl7v2Reply(self._control_id(), self._time()))
@@ -209,7 +222,7 @@ class Endpoint:
                 return (answer,)
             return self._answer(request.header, request.feed, AckCode.AA)
         except (Exception, CancelledError) as error:  # noqa: BLE001  # whatever became of it, its sender gets an answer
-            return self._failed(b"", request.header, request.feed, error, row, request)
+            return self._failed(data, request.header, request.feed, error, row, request)
 
     def _answer(self, header: Header, feed: Feed, code: AckCode, errors: Sequence[Hl7Error] = ()) -> Answer:
         self._count(code)
@@ -251,7 +264,21 @@ class Endpoint:
             if response is not None:
                 self._count(code)
                 return (response,)
+        if code is AckCode.AE and header.message_type in _NOTIFICATIONS and self._bury is not None:
+            self._keep(data, header, errors)
         return self._answer(header, feed, code, errors)
+
+    def _keep(self, data: bytes, header: Header, errors: Sequence[Hl7Error]) -> None:
+        """The answer does not wait for it: that the message is refused is true whether or not it is kept."""
+        assert self._bury is not None
+        sender = f"{header.sending_application}|{header.sending_facility}"
+        reason = "; ".join(map(str, errors))
+        try:
+            kept = self._bury(data, sender=sender, control_id=header.control_id, reason=reason)
+        except XdsError as error:
+            _log.warning("a refused message is not kept: %s", error)
+        else:
+            kept.add_done_callback(_kept)
 
     # ----------------------------------------------------------------- batches
 
@@ -274,6 +301,13 @@ class Endpoint:
     def tolerated(self, what: str, peer: str | None = None) -> None:
         """Note that something was taken which is not as agreed; said in the log now and then."""
         self._tolerances.count((what,), peer)
+
+
+def _kept(done: Future[Any]) -> None:
+    if not done.cancelled() and (error := done.exception()) is not None:
+        _log.warning(
+            "a refused message is not kept: %s", error if isinstance(error, XdsError) else type(error).__name__
+        )
 
 
 def _explain(error: BaseException, at_least: AckCode | None = None) -> tuple[AckCode, tuple[Hl7Error, ...] | None]:

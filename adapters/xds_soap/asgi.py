@@ -16,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, Final, TypeVar
 
+from xds.errors import XdsError
 from xds_soap import reply
 from xds_soap.call import Call, Pending
 from xds_soap.endpoint import SoapEndpoint, described, is_wsdl, too_large
@@ -135,6 +136,9 @@ class SoapApp:
         try:
             if self._ready is not None:
                 await self._hop(self._ready)
+        except XdsError as error:
+            log.error("not ready: %s", error)
+            return reply.plain(503, "not ready\n")
         except Exception:
             log.exception("not ready")
             return reply.plain(503, "not ready\n")

@@ -61,21 +61,24 @@ def _more(connection: socket.socket) -> bytes:
 class Templates:
     """Requests with the unique id and the patient left open, filled by replacement: the load must be cheap."""
 
-    def __init__(self, patients: int, existing: int) -> None:
+    def __init__(self, patients: int, existing: int, *, document: bytes = DOCUMENT) -> None:
         self.patients, self.existing = patients, max(1, existing)
         mark, pid = "1.2.826.5.0000000000", messages.patient(999999)
         self.parts = {
-            "ITI-41": ("/repository", messages.iti41(mark, pid, DOCUMENT), True),
-            "ITI-42": ("/registry", messages.iti42(mark, pid, DOCUMENT), False),
+            "ITI-41": ("/repository", messages.iti41(mark, pid, document), True),
+            "ITI-42": ("/registry", messages.iti42(mark, pid, document), False),
             "ITI-18": ("/registry", messages.iti18(pid), False),
             "ITI-43": ("/repository", messages.iti43(mark), True),
         }
         self.mark, self.pid = mark.encode(), pid.encode()
 
     def fill(self, transaction: str, number: int, *, fresh: bool) -> bytes:
-        path, body, mtom = self.parts[transaction]
         # new submissions go to patients of their own, so that what a query finds stays the same
-        patient = number % self.patients + (self.patients if fresh else 0)
+        return self.about(transaction, number, number % self.patients + (self.patients if fresh else 0))
+
+    def about(self, transaction: str, number: int, patient: int) -> bytes:
+        """The request with this document of this patient."""
+        path, body, mtom = self.parts[transaction]
         body = body.replace(self.mark, b"1.2.826.5.%d" % (10**9 + number))  # no part of an OID begins with 0
         return request_bytes(path, body.replace(self.pid, messages.patient(patient).encode()), mtom=mtom)
 

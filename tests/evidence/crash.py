@@ -31,23 +31,38 @@ import random
 import signal
 import tempfile
 import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from tests.evidence.load import PATIENTS, Round, check, check_store, clients, serves_again
 from tests.evidence.server import Server, commit, machine, tree, wait_until_gone
 
 WHOM = ("server", "writer", "worker", "all")
 WORKERS_END = 45.0  # seconds: what is in flight has 30
+Result = dict[str, Any]
 
 
-def one_round(number: int, data: Path, threads: int, r: random.Random) -> dict[str, int | float | str]:
-    whom = WHOM[number % len(WHOM)]
+@dataclass(frozen=True)
+class Place:
+    """The data folder of all rounds, and the URL of the database when that is not in it."""
+
+    data: Path
+    database: str | None = None
+
+    def start(self, *options: str) -> Server:
+        return Server.start(self.data, *(("--database", self.database) if self.database else ()), *options)
+
+
+def one_round(number: int, whom: str, place: Place, threads: int, r: random.Random) -> Result:
     options = () if whom == "server" else ("--workers", "2")
-    server = Server.start(data, *options)
+    server = place.start(*options)
     if number == 0:
         server.announce(range(PATIENTS))
-    state, prefix = Round(), f"1.2.826.{number + 1}"
+    state, prefix = Round(), unique_ids(number)
     everyone = tree(server.pid)
     with clients(server, state, prefix, number, threads):
         time.sleep(r.uniform(0.05, 1.2))
@@ -55,11 +70,11 @@ def one_round(number: int, data: Path, threads: int, r: random.Random) -> dict[s
         kill(server, whom, everyone, r)
         if whom == "worker":
             time.sleep(0.3)
-    result: dict[str, int | float | str] = {"whom": whom}
+    result: Result = {"whom": whom}
     if whom == "worker":
         result["again_s"] = round(serves_again(server, state, prefix, number, within=10), 2)
         server.stop()
-    again = Server.start(data, *options)
+    again = place.start(*options)
     try:
         result |= check(again, state)
         result["restart_s"] = round(again.seconds_to_ready, 2)
@@ -67,8 +82,13 @@ def one_round(number: int, data: Path, threads: int, r: random.Random) -> dict[s
         again.stop()
     wait_until_gone(everyone, timeout=WORKERS_END)
     assert not state.improper, state.improper[:5]
-    result["entries"] = check_store(data, state.announced)
+    result["entries"] = check_store(place.data, state.announced, place.database)
     return result
+
+
+def unique_ids(number: int) -> str:
+    """What the uniqueIds of a round begin with; one that was interrupted is begun again with others."""
+    return f"1.2.826.{number + 1}.{os.getpid()}"
 
 
 def kill(server: Server, whom: str, everyone: list[int], r: random.Random) -> None:
@@ -84,37 +104,57 @@ def kill(server: Server, whom: str, everyone: list[int], r: random.Random) -> No
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
+    options = arguments(__doc__, "xds-crash-")
+    place = Place(options.folder / "data")
+    rows = run(options, lambda n: one_round(n, WHOM[n % len(WHOM)], place, options.threads, random.Random(n)))
+    publish(report(rows), options)
+
+
+def arguments(doc: str | None, prefix: str) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(doc or "").split("\n", maxsplit=1)[0])
     parser.add_argument("--rounds", type=int, default=100)
     parser.add_argument("--threads", type=int, default=6)
     parser.add_argument("--folder", type=Path)
     parser.add_argument("--report", type=Path, help="write the summary as Markdown")
     options = parser.parse_args()
-    folder: Path = options.folder or Path(tempfile.mkdtemp(prefix="xds-crash-"))
-    folder.mkdir(parents=True, exist_ok=True)
-    journal = folder / "rounds.jsonl"
+    options.folder = options.folder or Path(tempfile.mkdtemp(prefix=prefix))
+    options.folder.mkdir(parents=True, exist_ok=True)
+    return options
+
+
+def run(options: argparse.Namespace, one: Callable[[int], Result]) -> list[Result]:
+    """The rounds that the journal in the folder does not have yet; all of them."""
+    journal = options.folder / "rounds.jsonl"
     done = journal.read_text().splitlines() if journal.exists() else []
-    data = folder / "data"
     for number in range(len(done), options.rounds):
-        result = one_round(number, data, options.threads, random.Random(number))
-        line = json.dumps({"round": number, **result})
+        line = json.dumps({"round": number, "commit": commit(), **one(number)})
         with journal.open("a") as file:
             file.write(line + "\n")
         done.append(line)
         print(line, flush=True)
-    rows = [json.loads(line) for line in done]
-    text = report(rows)
+    return [json.loads(line) for line in done]
+
+
+def commits(rows: list[Result]) -> str:
+    """A run that is gone on with may be of more than one."""
+    counts = Counter(row.get("commit", commit()) for row in rows)
+    if len(counts) == 1:
+        return f"commit {next(iter(counts))}"
+    return "commits " + ", ".join(f"{name} ({count} rounds)" for name, count in counts.items())
+
+
+def publish(text: str, options: argparse.Namespace) -> None:
     print(text)
     if options.report:
         options.report.write_text(text)
 
 
-def report(rows: list[dict[str, float]]) -> str:
+def report(rows: list[Result]) -> str:
     total = {key: sum(row[key] for row in rows) for key in ("sent", "acknowledged", "there without acknowledgement")}
     killed = ", ".join(f"{whom} {sum(row.get('whom', 'server') == whom for row in rows)}" for whom in WHOM)
     return (
         "# kill -9 under mixed load\n\n"
-        f"{datetime.now(UTC):%Y-%m-%d}, commit {commit()}, {machine()}\n\n"
+        f"{datetime.now(UTC):%Y-%m-%d}, {commits(rows)}, {machine()}\n\n"
         "`python -m tests.evidence.crash`\n\n"
         "| measure | value |\n|---|---|\n"
         f"| rounds | {len(rows)} |\n"

@@ -20,7 +20,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from tests.evidence import messages
 from tests.evidence.server import Server, exchange, post, tell
@@ -58,6 +58,7 @@ class Round:
     acknowledged: set[str] = field(default_factory=set)
     announced: set[int] = field(default_factory=set)
     answers: Counter[str] = field(default_factory=Counter)
+    longest: float = 0.0  # seconds, of an answer
     improper: list[str] = field(default_factory=list)
     dying: threading.Event = field(default_factory=threading.Event)  # connections may break from now on
     stop: threading.Event = field(default_factory=threading.Event)
@@ -67,9 +68,10 @@ class Round:
         with self.lock:
             self.acknowledged.add(unique_id)
 
-    def count(self, what: str) -> None:
+    def count(self, what: str, seconds: float) -> None:
         with self.lock:
             self.answers[what] += 1
+            self.longest = max(self.longest, seconds)
 
     def note_improper(self, what: str) -> None:
         with self.lock:
@@ -178,7 +180,7 @@ class Client:
 
     def attempt(self, kind: Callable[[], bool]) -> bool:
         """Whether it was a success. A connection that ends is improper, but not while the server is killed."""
-        state, name = self._state, kind.__name__
+        state, name, started = self._state, kind.__name__, time.monotonic()
         try:
             done = kind()
         except Improper as problem:
@@ -199,7 +201,7 @@ class Client:
             if not state.dying.is_set():
                 state.note_improper(f"{name}: the connection ended with {type(error).__name__}")
             return False
-        state.count(f"{name} {'done' if done else 'refused'}")
+        state.count(f"{name} {'done' if done else 'refused'}", time.monotonic() - started)
         return done
 
     def _exchange(self, transaction: str, path: str, body: bytes, *, mtom: bool) -> tuple[bool, bytes]:
@@ -362,6 +364,8 @@ def _found(connection: http.client.HTTPConnection, state: Round) -> set[str]:
     return found
 
 
+Ask = Callable[[str], list[Any]]
+
 _PROBLEMS = {
     "DocumentEntry without its SubmissionSet": """
         SELECT count(*) FROM document_entry e WHERE NOT EXISTS (
@@ -378,31 +382,74 @@ _PROBLEMS = {
             WHERE source NOT IN (SELECT * FROM there) OR target NOT IN (SELECT * FROM there)""",
     "DocumentEntry without its document": f"""
         SELECT count(*) FROM document_entry e WHERE e.unique_id NOT LIKE '{REGISTERED_ONLY}%' AND NOT EXISTS (
-            SELECT 1 FROM document d WHERE d.unique_id = e.unique_id AND d.hash = e.hash AND d.size = e.size)""",
+            SELECT 1 FROM document d JOIN directory i ON i.identifier = {{as_bytes}}
+            WHERE d.unique_id = e.unique_id AND d.hash = i.hash AND d.size = i.size)""",
     "document without its DocumentEntry": """
         SELECT count(*) FROM document WHERE unique_id NOT IN (SELECT unique_id FROM document_entry)""",
 }
 
 
-def check_store(data: Path, announced: set[int] | None = None) -> int:
-    """Look into the store itself, with the server stopped; returns the number of DocumentEntries."""
+def check_store(data: Path, announced: set[int] | None = None, database: str | None = None) -> int:
+    """Look into the store itself, with the server stopped; returns the number of DocumentEntries.
+
+    ``database`` is its URL when it is not the one in the data folder.
+    """
     from xds.stores import open_store
 
-    with open_store(f"sqlite:///{data / 'registry.sqlite'}", documents=data / "documents", sweep=False) as store:
+    with open_store(database or sqlite_in(data), documents=data / "documents", sweep=False) as store:
         store.sweep(older_than=0)
-    with contextlib.closing(sqlite3.connect(data / "registry.sqlite")) as database:
+    with looking_into(data, database) as ask:
+        as_bytes = "convert_to(e.unique_id, 'UTF8')" if database else "CAST(e.unique_id AS BLOB)"
         for problem, query in _PROBLEMS.items():
-            [(count,)] = database.execute(query)
+            [(count,)] = ask(query.replace("{as_bytes}", as_bytes))
             assert count == 0, f"{count} x {problem}"
-        [(check,)] = database.execute("PRAGMA quick_check")
-        assert check == "ok", check
-        wanted = dict(database.execute("SELECT path, size FROM document WHERE path IS NOT NULL"))
-        [(entries,)] = database.execute("SELECT count(*) FROM document_entry")
-        known = {row[0] for row in database.execute("SELECT identifier FROM patient")}
+        if database is None:
+            [(verdict,)] = ask("PRAGMA quick_check")
+            assert verdict == "ok", verdict
+        wanted = files_wanted(ask)
+        [(entries,)] = ask("SELECT count(*) FROM document_entry")
+        known = {row[0] for row in ask("SELECT identifier FROM patient")}
     for number in announced or ():
         assert messages.patient(number).replace("&amp;", "&") in known, f"the acknowledged patient {number} is lost"
     assert document_files(data / "documents") == wanted, "the document files are not those that are referred to"
     return int(entries)
+
+
+def sqlite_in(data: Path) -> str:
+    return f"sqlite:///{data / 'registry.sqlite'}"
+
+
+@contextlib.contextmanager
+def looking_into(data: Path, database: str | None = None) -> Iterator[Ask]:
+    """What asks the database, beside the server: SQL to rows."""
+    if database is not None:
+        import psycopg
+
+        with psycopg.connect(database.replace("+psycopg", "")) as connection:
+            yield lambda query: connection.execute(query.encode()).fetchall()
+        return
+    path = data / "registry.sqlite"
+    with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as embedded:
+        yield lambda query: embedded.execute(query).fetchall()
+
+
+def files_wanted(ask: Ask) -> dict[str, int]:
+    """The document files that the database refers to, with their sizes."""
+    return dict(ask("SELECT path, size FROM document WHERE path IS NOT NULL"))
+
+
+def no_orphan_stays(data: Path, database: str | None = None, *, within: float = 5.0) -> None:
+    """The server itself, while it runs, has removed the files of what it refused."""
+    end = time.monotonic() + within
+    while True:
+        with looking_into(data, database) as ask:
+            wanted = files_wanted(ask)
+        there = document_files(data / "documents")
+        if there == wanted:
+            return
+        if time.monotonic() > end:
+            raise AssertionError(f"orphans stay while the server runs: {sorted(there.keys() - wanted.keys())[:5]}")
+        time.sleep(0.1)
 
 
 def document_files(documents: Path) -> dict[str, int]:

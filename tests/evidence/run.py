@@ -35,7 +35,14 @@ LANES = (
         "crash",
         "tests.evidence.crash",
         "kill -9 under load loses nothing that was acknowledged",
-        ("--rounds", "100"),
+        ("--rounds", "500"),
+        resumes=True,
+    ),
+    Lane(
+        "crash-postgresql",
+        "tests.evidence.crash_postgresql",
+        "likewise on PostgreSQL; and one that is killed, shut down or stands still is borne",
+        ("--rounds", "156"),
         resumes=True,
     ),
     Lane(
@@ -54,6 +61,7 @@ LANES = (
     ),
     Lane("synced", "tests.evidence.synced", "an acknowledgement is sent after its bytes were synced to the disk"),
     Lane("large", "tests.evidence.large", "a document of 1 GB moves the memory of the server by a few MB"),
+    Lane("steady", "tests.evidence.steady", "half an hour at 80 % of what the machine can serve moves no memory"),
     Lane(
         "scale",
         "tests.evidence.scale",
@@ -118,7 +126,7 @@ def main() -> int:
     chosen = [lane for lane in LANES if not options.lanes or lane.name in options.lanes]
     if options.list:
         for lane in chosen:
-            print(f"{lane.name:<10}{lane.proves}")
+            print(f"{lane.name:<18}{lane.proves}")
         return 0
     held = [run(lane, again=options.again) for lane in chosen]
     return 0 if all(held) else 1

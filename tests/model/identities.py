@@ -23,6 +23,15 @@ class Statement:
 
 
 @dataclass
+class NaiveVisit:
+    """Where an identity's visit is, who said so as of when, and at which of all tellings it was heard last."""
+
+    ward: str = ""
+    heard: int = 0
+    moments: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass
 class NaiveIdentities:
     """``order`` has every identifier that was ever named, in the order in which they came up."""
 
@@ -31,6 +40,8 @@ class NaiveIdentities:
     newest: dict[tuple[Name, str], int] = field(default_factory=dict)  # identifier and source → time
     statements: list[Statement] = field(default_factory=list)
     documents: list[Name] = field(default_factory=list)  # under which identifier each was submitted
+    visits: dict[tuple[Name, str], NaiveVisit] = field(default_factory=dict)  # identifier and visit number, or ""
+    tellings: int = 0
 
     # ------------------------------------------------------------------ what follows
 
@@ -90,6 +101,22 @@ class NaiveIdentities:
             return None
         return {n for n in self.person(name) if self.active(n) and n != name}
 
+    def visits_of(self, name: Name) -> list[tuple[str, str]]:
+        """Number and ward of each visit of this person: a number once, and what has none once for each source."""
+        found: list[tuple[str, NaiveVisit]] = []
+        known = [
+            (visit.heard, max(visit.moments.values()), -self.order.index(member), number, visit)
+            for (member, number), visit in self.visits.items()
+            if member in self.person(name)
+        ]
+        for *_, number, visit in sorted(known, key=lambda v: v[:3], reverse=True):
+            others = [other for other_number, other in found if other_number == number]
+            if number and others:
+                continue
+            if not any(o.ward == visit.ward or o.moments.keys() & visit.moments.keys() for o in others):
+                found.append((number, visit))
+        return sorted((number, visit.ward) for number, visit in found)
+
     # ------------------------------------------------------------------ the registry
 
     def may_have_documents(self, name: Name) -> bool:
@@ -122,6 +149,15 @@ class NaiveIdentities:
                 made.append(Statement(TOGETHER, first, other))
         self.statements += made
         return made
+
+    def tell_visit(self, names: list[Name], number: str, ward: str, source: str, time: int) -> None:
+        self.tellings += 1
+        for name in names:
+            visit = self.visits.setdefault((name, number), NaiveVisit())
+            before = visit.moments.get(source, 0)
+            if time > before or (time == before and ward != visit.ward):
+                visit.ward, visit.heard = ward, self.tellings
+                visit.moments[source] = time
 
     def end(self, kind: str, prior: Name, survivor: Name) -> list[Statement] | str:
         """The statement, none for a repeat or where nothing is to be done, or why it is refused."""

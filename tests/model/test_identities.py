@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterator
 from concurrent.futures import Future
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -22,6 +23,9 @@ from xds.datatypes.hl7 import CX, HD
 from xds.patients import compact
 from xds.patients.domains import Domain, Domains, number_of
 from xds.patients.feed import FeedRejected, IdentityFeed
+from xds.patients.queries import DemographicsQuery, PatientCriteria
+from xds.patients.visit import Visit
+from xds.pdq import PatientDemographicsSupplier
 from xds.pix import AppliedFeed, PatientIdentifierCrossReferenceManager, Policy
 from xds.pix.history import NotUndoable
 from xds.registry import DEFAULT_ASSIGNING_AUTHORITY, AffinityDomain, DocumentRegistry
@@ -41,7 +45,13 @@ def region(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Region]:
     with database(folder) as url, open_store(url, documents=folder / "documents") as store:
         rows = [Domain(authority=authority) for authority in AUTHORITIES.values()]
         domains = Domains(rows, affinity=DEFAULT_ASSIGNING_AUTHORITY)
-        manager = PatientIdentifierCrossReferenceManager(store, domains=domains, policy=Policy(matcher=None))
+        seconds = count()
+        manager = PatientIdentifierCrossReferenceManager(
+            store,
+            domains=domains,
+            policy=Policy(matcher=None),
+            clock=lambda: START + timedelta(days=1, seconds=next(seconds)),
+        )
         yield Region(manager, DocumentRegistry(store, domain=AffinityDomain(merges="manager")))
 
 
@@ -56,6 +66,7 @@ class Sequence:
         self.names = [
             (domain, f"{seed}-{n}") for domain, many in ((AFFINITY, 5), ("A", 3), ("B", 3)) for n in range(many)
         ]
+        self.supplier = PatientDemographicsSupplier(region.manager.store, domains=region.manager.domains)
         self.sent: list[tuple[IdentityFeed, bool]] = []
         self.refused = self.undone = 0
 
@@ -94,11 +105,16 @@ class Sequence:
         said, source, time = f"Madeup{self.r.randint(1, 99)}", self.r.choice(("ONE", "TWO")), self.r.randint(1, 50)
         event = self.r.choice((FeedEvent.ADMIT, FeedEvent.UPDATE, FeedEvent.UPDATE_PERSON))
         made = self.model.announce(names, said, source, time)
+        number, ward = self.r.choice(("", "V1")), f"W{self.r.randint(1, 4)}"
+        told = self.r.random() < 0.7
+        if told and event is not FeedEvent.UPDATE_PERSON:
+            self.model.tell_visit(names, number, ward, source, time)
         self.compare_feed(
             made,
             event=event,
             identifiers=tuple(map(self.cx, self.r.sample(names, len(names)))),
             demographics=person(said),
+            visit=Visit(location=(ward,), visit_number=CX(number, AUTHORITIES["A"])) if told else None,
             sending_application=HD(source),
             recorded_at=START + timedelta(minutes=time),
         )
@@ -195,8 +211,15 @@ class Sequence:
             if name[0] == AFFINITY:
                 documents = self.region.documents(self.cx(name))
                 assert documents == [str(self.cx(name))] * self.model.documents_of(name), name
+            if self.model.active(name):
+                assert self.visits(name) == self.model.visits_of(name), name
             if name in self.model.announced:
                 assert self.family(name) == self.model.announced[name], name
+
+    def visits(self, name: Name) -> list[tuple[str, str]]:
+        asked = DemographicsQuery(criteria=PatientCriteria(identifiers=(self.cx(name),)), with_visits=True)
+        found = [record.visit for record in self.supplier.find(asked).records if record.visit is not None]
+        return sorted((visit.visit_number.id, visit.location[0]) for visit in found)
 
     def family(self, name: Name) -> str:
         number = number_of(self.cx(name).assigning_authority)

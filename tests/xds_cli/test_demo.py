@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.xds_cli.running import environment
-from xds_cli.demo import DemoFailed, Server, kill_and_look, run_demo
+from xds_cli.demo import kill_and_look, run_demo
+from xds_cli.demo_stage import DemoFailed, Server
 
 DEMO = [sys.executable, "-m", "xds_cli", "demo"]
 
@@ -25,6 +26,11 @@ def test_the_demo_shows_every_step_and_ends_with_0() -> None:
         "application/pdf",
         "XDSUnknownPatientId",
         "the old summary is Deprecated",
+        "known elsewhere as 990001198811050020, A-78, C-0307, DEMO-1002",
+        "asked by pinyin, found 1",
+        "A40: DEMO-1004 ends",
+        "another for DEMO-1004, which has ended: XDSUnknownPatientId",
+        "xds patient unmerge DEMO-1004",
         "SIGKILL while",
         "acknowledged documents are there, byte for byte",
         "Everything was as it should be.",

@@ -10,6 +10,10 @@ import pytest
 import trustme
 
 from xds.datatypes.hl7 import HD
+from xds.metadata.codes import CodeTable
+from xds.metadata.common import Code
+from xds.patients.domains import Source
+from xds.registry import LinkChanges
 from xds_cli import tabled, tables
 from xds_cli.config import ConfigError, Settings, load_settings, settings_from_json, settings_to_json
 
@@ -92,6 +96,8 @@ def test_tables_travel_to_a_worker(tmp_path: Path) -> None:
         ("[soap]\nparts = 0", "whole number from 1"),
         ("[soap]\nheader_time = -1", "seconds above 0"),
         ("[[soap]]\n[[soap]]", "write [soap]"),
+        ('[xad_pid]\ncontent_type = "A43"', "write CODE^DISPLAY NAME^CODING SCHEME"),
+        ('[xad_pid]\ncontent_type = "A^B^C^D"', "write CODE^DISPLAY NAME^CODING SCHEME"),
         ("soap = 3", "soap is a table"),
         ("[hl7v2]\nconnections = [1]", "must be a text"),
         ('[tls]\ncertificate = "/no/such.pem"', "name a file that is there"),
@@ -102,6 +108,39 @@ def test_what_cannot_be_used_is_named_with_a_hint(tmp_path: Path, text: str, wor
         load(tmp_path, text)
     assert words in str(raised.value)
     assert "xds.toml" in str(raised.value)
+
+
+DOMAIN = """
+[[identifier_domain]]
+oid = "1.2.3"
+sources = "MPI|WEST"
+"""
+
+
+def test_link_changes_are_believed_from_who_speaks_for_the_affinity_domain(tmp_path: Path) -> None:
+    found = load(tmp_path, DOMAIN).tables
+    agreed = tabled.link_changes(found, tabled.domains(found, "1.2.3"), None)
+    assert agreed == LinkChanges(sources=(Source("MPI", "WEST"),))
+    assert tabled.link_changes({}, tabled.domains({}, "1.2.3"), None) == LinkChanges()
+    found = load(tmp_path, DOMAIN + "[xad_pid]\nsources = 'XREF'\ncontent_type = 'm^Moved^1.2'").tables
+    agreed = tabled.link_changes(found, tabled.domains(found, "1.2.3"), None)
+    assert agreed == LinkChanges(sources=(Source("XREF"),), content_type=Code("m", "1.2"))
+
+
+def test_nobody_changes_links_of_identifiers_that_are_assigned_here(tmp_path: Path) -> None:
+    found = load(tmp_path, "[pix]\nidentifiers = 'assigned'").tables
+    assert tabled.link_changes(found, tabled.domains(found, "1.2.3"), None) is None
+
+
+def test_the_code_of_link_changes_is_one_of_the_code_table(tmp_path: Path) -> None:
+    codes = CodeTable({"contentTypeCode": {("m", "1.2"): "Moved"}})
+    for code, fits in (("m^Moved^1.2", True), ("n^Moved^1.2", False)):
+        found = load(tmp_path, f"[xad_pid]\ncontent_type = '{code}'").tables
+        if fits:
+            assert tabled.link_changes(found, tabled.domains(found, "1.2.3"), codes) is not None
+            continue
+        with pytest.raises(tables.TableError, match="contentTypeCode of the code table"):
+            tabled.link_changes(found, tabled.domains(found, "1.2.3"), codes)
 
 
 def test_a_namespace_needs_its_oid(tmp_path: Path) -> None:

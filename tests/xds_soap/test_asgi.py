@@ -216,6 +216,8 @@ def test_ready_says_no_when_the_store_does(caplog: pytest.LogCaptureFixture) -> 
         url = f"http://{address[0]}:{address[1]}/health/"
         assert httpx.get(url + "ready", trust_env=False).status_code == 503
         assert httpx.get(url + "live", trust_env=False).status_code == 200
+    assert "not ready: down" in caplog.text
+    assert "Traceback" not in caplog.text
 
 
 def test_operations_can_be_left_to_somebody_else() -> None:

@@ -15,6 +15,7 @@ import re
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib import resources
 from typing import Final
 
@@ -231,6 +232,25 @@ _AUTHOR_SLOT: Final = re.compile(
     rb'<rim:Slot name="(authorPerson|authorInstitution)"><rim:ValueList>(.*?)</rim:ValueList>', re.DOTALL
 )
 _VALUE: Final = re.compile(rb"<rim:Value>(.*?)</rim:Value>", re.DOTALL)
+
+
+def slot_values(fragment: bytes, name: str) -> tuple[str, ...]:
+    """The values of one of the object's own Slots in a stored fragment; empty when it has none.
+
+    Found as ``authors`` are, and as cheap. Slots that are columns (lastUpdateTime) are not in a fragment.
+    """
+    content = _content(fragment)
+    # what follows VersionInfo are the Slots of Classifications and ExternalIdentifiers
+    start = content.find(_slot_opening(name), 0, content.find(b"<rim:VersionInfo"))
+    if start < 0:
+        return ()
+    end = content.index(b"</rim:ValueList>", start)
+    return tuple(_unescaped(value.decode()) for value in _VALUE.findall(content, start, end))
+
+
+@lru_cache(maxsize=64)
+def _slot_opening(name: str) -> bytes:
+    return slot(name, ()).removesuffix("</rim:ValueList></rim:Slot>").encode()
 
 
 def _unescaped(value: str) -> str:

@@ -402,16 +402,26 @@ _NOT_APPLICABLE: Final = "N"  # PV1-2, table 0004
 
 
 def read_visit(pv1: Segment) -> Visit | None:
-    """What PV1 says about a visit; None when it says that there is none, or nothing."""
+    """What PV1 says about a visit; None when it says that there is none, or nothing.
+
+    A field sent as ``""`` is named in ``deleted``.
+    """
     if len(pv1) <= 2 and pv1.raw(2) in ("", _NOT_APPLICABLE):  # the usual one
         return None
     values: dict[str, Any] = {}
+    deleted: list[str] = []
     for number in range(2, min(len(pv1), _LAST_PV1) + 1):
         raw = pv1.raw(number)
-        if raw and raw != NULL and number in _PV1:
-            attribute, read, _ = _PV1[number]
+        if not raw or number not in _PV1:
+            continue
+        attribute, read, _ = _PV1[number]
+        if raw == NULL:
+            deleted.append(attribute)
+        else:
             values[attribute] = pv1.text(number) if read is _component_1 else read(pv1[number])
-    return Visit(**values) if values.keys() - {"patient_class"} or values.get("patient_class", "N") != "N" else None
+    if not values.keys() - {"patient_class"} and values.get("patient_class", "N") == "N":
+        return None
+    return Visit(**values, deleted=frozenset(deleted))
 
 
 def write_pv1(visit: Visit | None, d: Delimiters = STANDARD) -> str:
@@ -421,7 +431,9 @@ def write_pv1(visit: Visit | None, d: Delimiters = STANDARD) -> str:
     fields: list[Content | None] = [None] * _LAST_PV1
     for number, (attribute, _, content) in _PV1.items():
         value = getattr(visit, attribute)
-        if value:
+        if attribute in visit.deleted:
+            fields[number - 1] = NULL
+        elif value:
             fields[number - 1] = content(value)
     fields[1] = fields[1] or "U"  # required; unknown
     return segment("PV1", *fields, d=d)

@@ -11,11 +11,11 @@ from dataclasses import fields
 from operator import attrgetter
 from typing import Any, Final
 
-from xds.datatypes.hl7 import CX, HD, XAD, XPN, XTN
+from xds.datatypes.hl7 import CX, HD, XAD, XCN, XPN, XTN
 from xds.patients.demographics import Demographics
 
-_FORMAT: Final = b"\x01"
-_encode_json: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False).encode
+FORMAT: Final = b"\x01"
+encode_json: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False).encode
 
 # the letter of each attribute, and what its values are. Letters are stored: they never change.
 _LETTERS: Final[dict[str, tuple[str, type[Any]]]] = {
@@ -55,11 +55,12 @@ _ROWS: Final = tuple(
     for (letter, kind), empty in zip(_LETTERS.values(), _EMPTY, strict=True)
 )
 _PARTS: Final[dict[type[Any], Callable[[Any], tuple[Any, ...]]]] = {
-    kind: attrgetter(*(f.name for f in fields(kind))) for kind in (XPN, XAD, XTN, CX, HD)
+    kind: attrgetter(*(f.name for f in fields(kind))) for kind in (XPN, XAD, XTN, XCN, CX, HD)
 }
 _BY_LETTER: Final = {letter: (name, kind) for name, (letter, kind) in _LETTERS.items()}
-_HD_PLACES: Final = {
-    CX: tuple(n for n, f in enumerate(fields(CX)) if f.name in ("assigning_authority", "assigning_facility"))
+_HD_PLACES: Final[dict[type[Any], tuple[int, ...]]] = {
+    kind: tuple(n for n, f in enumerate(fields(kind)) if f.name in ("assigning_authority", "assigning_facility"))
+    for kind in (CX, XCN)
 }
 
 
@@ -72,12 +73,13 @@ def encode(demographics: Demographics) -> bytes:
         if kind is str:
             found[letter] = sorted(value) if isinstance(value, frozenset) else value
         else:
-            found[letter] = [_pack(v) for v in value] if many else _pack(value)
-    return _FORMAT + _encode_json(found).encode("utf-8", "surrogatepass") if found else b""
+            found[letter] = [pack(v) for v in value] if many else pack(value)
+    return FORMAT + encode_json(found).encode("utf-8", "surrogatepass") if found else b""
 
 
-def _pack(value: Any) -> list[Any]:
-    parts = [_pack(v) if type(v) is HD else v for v in _PARTS[type(value)](value)]
+def pack(value: Any) -> list[Any]:
+    """A value of a data type as the list of its components."""
+    parts = [pack(v) if type(v) is HD else v for v in _PARTS[type(value)](value)]
     while parts and not parts[-1]:
         parts.pop()
     return parts
@@ -87,7 +89,7 @@ def decode(data: bytes) -> Demographics:
     """What ``encode`` was given."""
     if not data:
         return Demographics()
-    if data[:1] != _FORMAT:
+    if data[:1] != FORMAT:
         raise ValueError("demographics in a format that this version does not know")
     values: dict[str, Any] = {}
     for letter, value in json.loads(data[1:].decode("utf-8", "surrogatepass")).items():
@@ -97,16 +99,17 @@ def decode(data: bytes) -> Demographics:
         elif kind is str:
             values[name] = tuple(value) if isinstance(value, list) else value
         elif isinstance(_EMPTY_BY_NAME[name], tuple):
-            values[name] = tuple([_unpack(kind, v) for v in value])
+            values[name] = tuple([unpack(kind, v) for v in value])
         else:
-            values[name] = _unpack(kind, value)
+            values[name] = unpack(kind, value)
     return Demographics(**values)
 
 
 _EMPTY_BY_NAME: Final = dict(zip(_LETTERS, _EMPTY, strict=True))
 
 
-def _unpack(kind: type[Any], parts: list[Any]) -> Any:
+def unpack(kind: type[Any], parts: list[Any]) -> Any:
+    """What ``pack`` was given."""
     for place in _HD_PLACES.get(kind, ()):
         if place < len(parts):
             parts[place] = HD(*parts[place])
@@ -143,4 +146,4 @@ def overlay(old: bytes, new: bytes, deleted: frozenset[str] = frozenset()) -> by
     for name in deleted:
         known.pop(_LETTERS[name][0], None)
     ordered = {letter: known[letter] for letter in _BY_LETTER if letter in known}
-    return _FORMAT + _encode_json(ordered).encode("utf-8", "surrogatepass") if ordered else b""
+    return FORMAT + encode_json(ordered).encode("utf-8", "surrogatepass") if ordered else b""

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Protocol
+from typing import Final, Protocol
 
 from xds.datatypes.hl7 import HD
 
@@ -92,6 +92,30 @@ class Identity:
         return self.key if self.person is None else self.person
 
 
+#: Visits of one identity that are kept: the newest.
+MOST_VISITS: Final = 50
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptVisit:
+    """A visit of an identity, as last heard of.
+
+    ``number`` stands for its visit number, PV1-19, with the authority; it is 0 for the one visit without a number.
+    """
+
+    identity: IdentityKey
+    number: int
+    began: int  # YYYYMMDDhhmmss: PV1-44, else when it was first told of
+    heard: int  # when it was last told of, in milliseconds since 1970
+    stamps: bytes = b""  # as those of demographics
+    visit: bytes = b""  # see ``xds.patients.compact_visit``
+
+    @property
+    def age(self) -> tuple[int, int, int, int]:
+        """What orders visits: greater is newer."""
+        return self.began, self.heard, self.number, self.identity
+
+
 @dataclass(frozen=True, slots=True)
 class Notification:
     """A row of the outbox: ``consumer`` is to be told about the person whose identity ``identity`` is (ITI-10)."""
@@ -101,6 +125,10 @@ class Notification:
     identity: IdentityKey
     attempts: int
     due: int  # seconds since 1970
+
+
+#: Dead letters that are kept while nobody deals with them.
+MOST_LETTERS: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,6 +169,12 @@ class IdentityReader(Protocol):
 
     def with_any_term(self, terms: Collection[str], *, limit: int) -> list[tuple[str, IdentityKey]]:
         """Which of these terms which identities have, in no order; at most so many."""
+
+    def visits(self, keys: Collection[IdentityKey]) -> list[KeptVisit]:
+        """The visits of these identities, in no order."""
+
+    def visited(self, *, after: IdentityKey, limit: int) -> list[IdentityKey]:
+        """Identities, in any state, of which visits are known, by key."""
 
     def all_identities(self, *, after: IdentityKey, limit: int) -> list[IdentityKey]:
         """Keys of active identities, by key."""
@@ -185,6 +219,11 @@ class IdentityWriter(IdentityReader, Protocol):
     def add_terms(self, key: IdentityKey, terms: Collection[str]) -> None: ...
 
     def remove_terms(self, key: IdentityKey, terms: Collection[str]) -> None: ...
+
+    def put_visit(self, visit: KeptVisit) -> None:
+        """Keep a visit in place of what was known of it."""
+
+    def remove_visits(self, identity: IdentityKey, numbers: Collection[int]) -> None: ...
 
     def learn_domain(self, authority: HD, number: int) -> None: ...
 
@@ -235,7 +274,10 @@ class IdentityWriter(IdentityReader, Protocol):
         """What was claimed by a process that is gone waits again."""
 
     def bury(self, letter: DeadLetter) -> int:
-        """Keep a message that could not be applied; its number."""
+        """Keep a message that could not be applied; its number, which is that of the same message if it waits already.
+
+        StoreUnavailable when ``MOST_LETTERS`` wait.
+        """
 
     def settle_dead_letter(self, number: int, how: str) -> None: ...
 

@@ -12,6 +12,14 @@ _HALF: Final = 6
 _SIZE: Final = 2 * _HALF
 
 
+def moments_of(stamps: bytes) -> dict[int, int]:
+    """The moment of each source."""
+    return {
+        int.from_bytes(stamps[start : start + _HALF]): int.from_bytes(stamps[start + _HALF : start + _SIZE])
+        for start in range(0, len(stamps), _SIZE)
+    }
+
+
 def stamped(stamps: bytes, source: int, moment: int) -> bytes | None:
     """``stamps`` with the moment of this source; None when the source said something newer before."""
     name = source.to_bytes(_HALF)

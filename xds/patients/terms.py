@@ -16,6 +16,7 @@ from typing import Final
 from xds.patients.demographics import Demographics
 from xds.patients.names import WILDCARD, divided, family_keys, given_keys, query_keys
 from xds.patients.queries import PatientCriteria
+from xds.patients.visit import Visit
 
 FAMILY: Final = "f"
 BACKWARDS: Final = "F"  # a family name
@@ -25,6 +26,7 @@ BIRTH: Final = "b"
 PHONE: Final = "p"
 ACCOUNT: Final = "a"
 QUOTED: Final = "n"
+VISIT: Final = "v"  # the number of a visit
 _ALTERNATIVES: Final = 64
 _LONGEST: Final = 40  # characters; what is cut off is compared on the demographics
 
@@ -74,6 +76,21 @@ def terms_of(demographics: Demographics, quoted: Iterable[str] = ()) -> set[str]
         terms.add((ACCOUNT + folded_number(demographics.account_number.id))[:_LONGEST])
     terms.update(map(quoted_term, quoted))
     return terms
+
+
+def visit_terms(visit: Visit) -> frozenset[str]:
+    """Under what an identity with this visit is found: its number. Nobody asks for wards and doctors alone."""
+    number = folded_number(visit.visit_number.id)
+    return frozenset(((VISIT + number)[:_LONGEST],)) if number else frozenset()
+
+
+def visit_term_for(visit: Visit) -> str:
+    """The term of whoever has a visit with this number, with ``*`` where it may go on; "" when none can be told."""
+    text = visit.visit_number.id.strip()
+    number = folded_number(text)
+    if not number or text.startswith(WILDCARD):
+        return ""
+    return (VISIT + number)[: _LONGEST - 1] + WILDCARD if text.endswith(WILDCARD) else (VISIT + number)[:_LONGEST]
 
 
 def terms_for(criteria: PatientCriteria) -> list[list[str]]:

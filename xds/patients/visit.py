@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Final
 
 from xds.datatypes.hl7 import CX, XCN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Visit:
-    """The PV1 segment as values."""
+    """The PV1 segment as values. Empty ones were not sent; ``deleted`` names those sent as null, ``""``."""
 
     patient_class: str = ""  # PV1-2, table 0004
     location: tuple[str, ...] = ()  # PV1-3, components of PL as sent
@@ -21,3 +22,11 @@ class Visit:
     visit_number: CX = CX()  # PV1-19  # noqa: RUF009 (a frozen value)
     admit_time: str = ""  # PV1-44
     discharge_time: str = ""  # PV1-45
+    deleted: frozenset[str] = frozenset()
+
+    def __post_init__(self) -> None:
+        if self.deleted and not self.deleted <= _ATTRIBUTES:
+            raise ValueError("deleted names attributes of Visit")
+
+
+_ATTRIBUTES: Final = frozenset(f.name for f in fields(Visit)) - {"deleted"}

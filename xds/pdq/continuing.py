@@ -13,7 +13,6 @@ from typing import Final
 
 from xds.datatypes.hl7 import HD
 from xds.patients.queries import UnknownContinuation
-from xds.patients.records import IdentityKey
 from xds.ports import Clock
 
 _MOST_KEYS: Final = 1_000_000  # 8 MB
@@ -22,14 +21,24 @@ _MARK: Final = "P"  # between the name of a result and the place in it; no hexad
 
 @dataclass(slots=True)
 class Held:
-    """A result: an identity of each person found, and for whom it is kept."""
+    """A result, and for whom it is kept. Each of its records is ``width`` numbers, the first an identity's key."""
 
-    keys: Sequence[IdentityKey]
+    keys: Sequence[int]
     domains: frozenset[int] | None
     requester: tuple[HD, HD]
     tag: str
+    width: int = 1
     name: str = field(default_factory=lambda: secrets.token_hex(12).upper())
     until: datetime | None = None
+
+    def __len__(self) -> int:
+        """How many records there are."""
+        return len(self.keys) // self.width
+
+    def records(self, start: int, end: int) -> list[tuple[int, ...]]:
+        """The numbers of each record from ``start`` until before ``end``."""
+        w = self.width
+        return [tuple(self.keys[n * w : n * w + w]) for n in range(start, end)]
 
 
 class Continuations:
@@ -64,7 +73,7 @@ class Continuations:
             held = self._held.get(name)
         if held is None or held.requester != requester or not mark or not (place.isascii() and place.isdigit()):
             raise UnknownContinuation("the continuation pointer is not known")
-        if int(place) >= len(held.keys):
+        if int(place) >= len(held):
             raise UnknownContinuation("the continuation pointer is not known")
         return held, int(place)
 

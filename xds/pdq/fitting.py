@@ -24,7 +24,7 @@ def normalised(criteria: PatientCriteria) -> PatientCriteria:
 
 
 def tests_of(criteria: PatientCriteria) -> list[Test]:
-    """What must hold of the demographics; identifiers and visits are looked up elsewhere."""
+    """What must hold of the demographics; identifiers are looked up elsewhere, visits in ``visiting``."""
     tests: list[Test] = []
     if criteria.family_name or criteria.given_name or criteria.further_given_names:
         tests.append(_name_test(criteria))
@@ -41,12 +41,16 @@ def tests_of(criteria: PatientCriteria) -> list[Test]:
         tests.append(
             lambda d: any(wanted.fits(family_keys(n.family_name or n.given_name)) for n in d.mothers_maiden_names)
         )
-    if phone := folded_number(criteria.home_phone):
-        criterion = replace(query_keys(criteria.home_phone), keys=frozenset((phone,)))
-        tests.append(
-            lambda d: criterion.fits([folded_number(p.number or p.formatted or p.text) for p in d.home_phones])
-        )
+    if folded_number(criteria.home_phone):
+        is_phone = number_test(criteria.home_phone)
+        tests.append(lambda d: any(is_phone(p.number or p.formatted or p.text) for p in d.home_phones))
     return tests
+
+
+def number_test(text: str) -> Callable[[str], bool]:
+    """Whether a number is the one asked for, without what people put between its parts; ``*`` at either end."""
+    criterion = replace(query_keys(text), keys=frozenset((folded_number(text),)) - {""})
+    return lambda known: criterion.fits((folded_number(known),))
 
 
 def is_exact(criteria: PatientCriteria, demographics: Demographics) -> bool:

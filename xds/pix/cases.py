@@ -2,20 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """A situation and what becomes of it; ``answer`` is MSA-1 with ERR-3. ``test`` is in tests/xds/pix."""
-
-    situation: str
-    effect: str
-    answer: str
-    section: str
-    test: str
-
+from xds.patients.cases import Case
 
 ODD_CASES: Final = (
     Case(
@@ -54,6 +43,48 @@ ODD_CASES: Final = (
         "test_demographics_of_a_retired_identifier_are_kept_and_nobody_sees_it",
     ),
     Case(
+        "PV1 of A01, A04, A05 or A08",
+        "the visit is kept with each identifier of PID-3, and known by PV1-19 with its authority; 50 are kept",
+        "AA",
+        "ITI TF-2, 3.22",
+        "test_the_newest_visits_are_kept",
+    ),
+    Case(
+        'a field of PV1 is empty, or `""`, in a visit that is known',
+        'empty: it stays as it was; `""`: it is deleted',
+        "AA",
+        "HL7 2.5, 2.10.4",
+        "test_fields_of_a_visit_that_are_empty_stay_and_nulls_go",
+    ),
+    Case(
+        "PV1 without PV1-19",
+        "the visit replaces the last one without number",
+        "AA",
+        "not said",
+        "test_a_visit_without_number_replaces_the_last_one_without",
+    ),
+    Case(
+        "PV1-19 without assigning authority",
+        "a number of the one domain that the sender speaks for; else of the sender",
+        "AA",
+        "not said",
+        "test_numbers_without_authority_of_two_senders_are_two_visits",
+    ),
+    Case(
+        "PV1 of A28 or A31",
+        "not looked at",
+        "AA",
+        "ITI TF-2, 3.30.6.2.3",
+        "test_iti_30_is_about_no_visit",
+    ),
+    Case(
+        "PV1 for an identifier that has ended in another",
+        "the visit is found with the survivor",
+        "AA, counted",
+        "not said",
+        "test_a_visit_of_a_retired_identifier_is_kept",
+    ),
+    Case(
         "the same sender, MSH-10 and content again, within `repeat_days`",
         "none",
         "AA, counted",
@@ -69,7 +100,7 @@ ODD_CASES: Final = (
     ),
     Case(
         "EVN-2 (or MSH-7) is older than what this source said before",
-        "identifiers count, demographics do not",
+        "identifiers count, demographics do not, and a visit only where this source said nothing newer of it",
         "AA, counted",
         "not said",
         "test_older_demographics_do_not_overwrite_newer_ones_of_their_source",

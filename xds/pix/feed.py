@@ -22,6 +22,7 @@ from xds.patients.terms import quoted_term
 from xds.pix.matched import match, reconsider, search_terms
 from xds.pix.policy import Occasion
 from xds.pix.structure import assign, record, settle, tell
+from xds.pix.visits import Teller, VisitNews, keep_visit
 from xds.ports import Transaction
 from xds.vocab.hl7 import FeedEvent
 
@@ -52,6 +53,7 @@ class AppliedFeed:
     updated: int = 0
     older: int = 0  # identities that know newer demographics from the same source
     retired: int = 0  # … that ended in another: what came is kept, and nobody sees it
+    visits: int = 0  # of identities, that are new or have changed
     capped: int = 0  # search terms of the matcher that too many people share
     facts: list[int] = field(default_factory=list)  # numbers of facts that were added
 
@@ -72,6 +74,7 @@ class FeedWork:
     deleted: frozenset[str] = frozenset()
     quoted: tuple[str, ...] = ()
     terms: frozenset[str] = frozenset()
+    visit: VisitNews | None = None
 
     def __call__(self, transaction: Transaction) -> AppliedFeed:
         applied = AppliedFeed()
@@ -84,6 +87,10 @@ class FeedWork:
         else:
             _announce(self, transaction, applied)
         return applied
+
+    @property
+    def teller(self) -> Teller:
+        return Teller(self.source, self.moment)
 
     def _is_new(self, transaction: Transaction, applied: AppliedFeed) -> bool:
         assert self.message is not None
@@ -129,6 +136,9 @@ def _announce(work: FeedWork, transaction: Transaction, applied: AppliedFeed) ->
                 quoting.add(identity.key)
             if _update(work, identity, transaction, applied):
                 changed.append(identity)
+        if work.visit is not None:
+            is_new = bool(fresh) and fresh[-1] is identity
+            applied.visits += keep_visit(transaction, identity.key, work.visit, work.teller, fresh=is_new)
         told.append(identity)
     seeds = _together(told, work, transaction, applied) if len(told) > 1 else set()
     seeds |= {i.key for i in changed if i.state is IdentityState.ABSENT}
@@ -164,8 +174,9 @@ def _create(work: FeedWork, target: Target, transaction: Transaction) -> Identit
     if key is None:
         return None
     identity.key = key
-    if work.terms:
-        transaction.add_terms(key, work.terms)
+    terms = work.terms | work.visit.terms if work.visit is not None else work.terms
+    if terms:
+        transaction.add_terms(key, terms)
     if target.learned is not None:
         transaction.learn_domain(target.learned, target.domain)
     return identity

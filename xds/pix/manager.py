@@ -26,6 +26,7 @@ from xds.pix import crossref, history
 from xds.pix.feed import AppliedFeed, FeedWork, Target
 from xds.pix.history import HistoryEntry
 from xds.pix.policy import Affinity, Occasion, Policy
+from xds.pix.visits import news_of
 from xds.ports import Clock, Reader, Transaction, UnitOfWork
 from xds.vocab.hl7 import FeedEvent
 
@@ -108,25 +109,31 @@ class PatientIdentifierCrossReferenceManager:
         if not targets or (others and not priors):
             raise FeedRejected(Refusal.FOREIGN_DOMAIN, prior=bool(targets))
         sender = _sender(feed.sending_application, feed.sending_facility)
+        source = _hash(sender, 6)
         moment = feed.recorded_at
         if feed.recorded_ahead:
             self.tolerated.count((_AHEAD,), sender[:40])
             moment = None
         said = [feed.event, feed.recorded_time, *(f"{d.number}^{cx.id}" for d, cx, _ in found), "~"]
         said += [f"{d.number}^{cx.id}" for d, cx, _ in second]
+        content = encoded + repr(sorted(deleted)).encode() if deleted else encoded
+        visit = None if feed.visit is None else news_of(feed, self.domains, source, self.clock())
+        if visit is not None:
+            content += visit.content
         return FeedWork(
             event=feed.event,
             targets=targets,
             others=priors,
             occasion=self._occasion(f"feed {sender}", f"{feed.event} {feed.control_id}"),
-            source=_hash(sender, 6),
+            source=source,
             message=_hash(f"{sender}|{feed.control_id}", 8) >> 1 if feed.control_id else None,
-            content=_hash("|".join(said), 8, encoded + repr(sorted(deleted)).encode() if deleted else encoded) >> 1,
+            content=_hash("|".join(said), 8, content) >> 1,
             moment=int(moment.timestamp() * 1000) if moment is not None else None,
             demographics=encoded,
             deleted=deleted,
             quoted=quoted,
             terms=terms,
+            visit=visit,
         )
 
     def note(self, applied: AppliedFeed) -> None:

@@ -38,7 +38,7 @@ class DueNotification:
 
 
 class Outbox:
-    """The outbox of a manager's store. One sender for each consumer."""
+    """The outbox of a manager's store. ``xds.clients.notifier`` sends what is in it."""
 
     def __init__(self, store: UnitOfWork, *, domains: Domains, clock: Clock = utc_now) -> None:
         self.store = store
@@ -47,6 +47,8 @@ class Outbox:
 
     def claim(self, consumer: Consumer, limit: int = 100) -> list[DueNotification]:
         """Take what is due for this consumer; what there is nothing to tell about any more is dropped."""
+        if not self.waiting(1):  # a look costs nothing, a transaction the disk
+            return []
         claimed = self.store.transaction(partial(_claim, consumer.name, self._now(), limit))
         due: list[DueNotification] = []
         for row in claimed:
@@ -69,9 +71,13 @@ class Outbox:
         """It cannot be delivered. Later ones about the same person wait until ``revive`` or ``drop``."""
         self.store.transaction(partial(_give_up, notification.number))
 
+    def waiting(self, limit: int = 100) -> list[Notification]:
+        """What nobody was told of yet, due or not, the oldest first; of all consumers."""
+        return self.store.read(partial(_notifications, False, limit))
+
     def given_up(self, limit: int = 100) -> list[Notification]:
         """What was given up, the oldest first."""
-        return self.store.read(partial(_given_up, limit))
+        return self.store.read(partial(_notifications, True, limit))
 
     def revive(self, number: int) -> None:
         """Try one that was given up again."""
@@ -111,8 +117,8 @@ def _give_up(number: int, transaction: Transaction) -> None:
     transaction.give_up_notification(number)
 
 
-def _given_up(limit: int, reader: Reader) -> list[Notification]:
-    return reader.notifications(dead=True, limit=limit)
+def _notifications(dead: bool, limit: int, reader: Reader) -> list[Notification]:
+    return reader.notifications(dead=dead, limit=limit)
 
 
 def _release(transaction: Transaction) -> None:

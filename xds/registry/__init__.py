@@ -8,6 +8,7 @@ from xds.registry.actor import (
     DocumentRegistry,
     QueryResult,
 )
+from xds.registry.link_change import LinkChanges
 from xds.registry.patients import AppliedFeed
 
 __all__ = [
@@ -15,5 +16,6 @@ __all__ = [
     "AffinityDomain",
     "AppliedFeed",
     "DocumentRegistry",
+    "LinkChanges",
     "QueryResult",
 ]

@@ -1,9 +1,9 @@
-"""The Document Registry actor (ITI TF-1, 10.1.1.3): ITI-42, ITI-18, and the registry's side of ITI-8."""
+"""The Document Registry actor (ITI TF-1, 10.1.1.3): ITI-42, ITI-18, ITI-64, and the registry's side of ITI-8."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,11 +17,13 @@ from xds.metadata.registry_object import Submission
 from xds.metadata.requests import AdhocQuery, ReturnType
 from xds.metadata.rules import Profile
 from xds.patients.feed import IdentityFeed
-from xds.ports import Clock, Reader, RegistryResponse, StoredObject, UnitOfWork
+from xds.ports import Clock, Reader, RegistryResponse, StoredObject, Transaction, UnitOfWork
 from xds.registry import queries
+from xds.registry.link_change import DROPPED, NO_OID, LinkChanges, plan_link_change
 from xds.registry.parameters import Arguments, read_arguments, stored_query
 from xds.registry.patients import FEED_EVENTS, AppliedFeed, plan_feed
 from xds.registry.submit import Plan, examine, make_plan
+from xds.vocab.hl7 import FeedEvent
 
 #: Authority of the patient identifiers when nothing else is configured.
 DEFAULT_ASSIGNING_AUTHORITY: Final = "1.3.6.1.4.1.21367.13.20.1000"
@@ -37,8 +39,10 @@ class AffinityDomain:
     is refused with XDSUnknownPatientId ("error").
     ``merges``: the registry obeys the merges of its feed by itself ("feed"), or a Patient Identifier Cross-reference
     Manager on the same store does it in the same transaction ("manager").
-    ``translate``: a submission under another domain's identifier is put under what a manager on the same store calls
-    that person in the affinity domain; otherwise it is refused (XDSUnknownPatientId).
+    ``translate``: a submission or query under another domain's identifier means what a manager on the same store calls
+    that person in the affinity domain; otherwise it is refused (XDSUnknownPatientId), or finds nothing.
+    ``link_changes``: who may move the documents of a local identifier to another patient (ITI-64), and the code of
+    what then is submitted; None refuses it, where the domain's identifiers are assigned here.
     ``home_community_id`` (urn:oid:…) is put on every object of a query's answer when given.
     ``max_results`` objects at most are in one answer; a query that finds more is refused with XDSTooManyResults.
     """
@@ -50,6 +54,7 @@ class AffinityDomain:
     translate: bool = False
     home_community_id: str | None = None
     max_results: int = 10_000
+    link_changes: LinkChanges | None = LinkChanges()  # noqa: RUF009 (a frozen value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,30 +137,52 @@ class DocumentRegistry:
         return QueryResult(objects, references, self.domain.home_community_id)
 
     def _run(self, arguments: Arguments, references: bool, reader: Reader) -> list[StoredObject]:
-        scope = queries.Scope(reader, references, self.domain.max_results, self.domain.unknown_patient)
+        domain = self.domain
+        own = domain.assigning_authority if domain.translate else None
+        scope = queries.Scope(reader, references, domain.max_results, domain.unknown_patient, own or "")
         return queries.run(scope, arguments)
 
-    # ITI-8
+    # ITI-8, ITI-64
 
     #: What of a feed concerns a registry.
-    feed_events: Final = FEED_EVENTS
+    feed_events: Final = FEED_EVENTS | {FeedEvent.CHANGE_XAD_PID}
 
     def apply_feed(self, feed: IdentityFeed) -> Future[AppliedFeed]:
         """Patient Identity Feed, ITI-8: the domain's identifiers become known, or one ends in another.
 
-        Identifiers of others are not its affair (ITI TF-2, 3.8.4.1.4). The Future resolves when the effect is on disk.
-        FeedRejected, raised here or by the Future, is a merge that must not be (3.8.4.2.4): nothing has changed then.
+        Identifiers of others are not its affair (ITI TF-2, 3.8.4.1.4). Notify XAD-PID Link Change, ITI-64: the
+        documents of a local identifier move to another patient. The Future resolves when the effect is on disk.
+        FeedRejected, raised here or by the Future, is a change that must not be (3.8.4.2.4): nothing has changed then.
         """
         work = self.plan_feed(feed)
-        if any(work.args):
-            return self.store.submit(work)
-        done: Future[AppliedFeed] = Future()
-        done.set_result(AppliedFeed((), ()))
-        return done
+        if isinstance(work, partial) and not any(work.args):
+            done: Future[AppliedFeed] = Future()
+            done.set_result(AppliedFeed((), ()))
+            return done
+        future = self.store.submit(work)
+        if feed.event is FeedEvent.CHANGE_XAD_PID:
+            future.add_done_callback(self._note)
+        return future
 
-    def plan_feed(self, feed: IdentityFeed) -> partial[AppliedFeed]:
+    def plan_feed(self, feed: IdentityFeed) -> Callable[[Transaction], AppliedFeed]:
         """The picklable work of ``apply_feed``, for the store's writer."""
-        return plan_feed(self.domain.assigning_authority, feed, merges=self.domain.merges == "feed")
+        domain = self.domain
+        if feed.event is not FeedEvent.CHANGE_XAD_PID:
+            return plan_feed(domain.assigning_authority, feed, merges=domain.merges == "feed")
+        now = _number(self.clock())
+        change = plan_link_change(domain.assigning_authority, feed, domain.link_changes, now=now)
+        if not change.named:
+            self.tolerated.count((NO_OID,), feed.sending_facility.namespace_id[:40])
+        return change
+
+    def note(self, applied: AppliedFeed) -> None:
+        """Count what a feed has cost whose work was run by somebody else."""
+        if applied.dropped:
+            self.tolerated.count([DROPPED] * applied.dropped)
+
+    def _note(self, done: Future[AppliedFeed]) -> None:
+        if not done.cancelled() and done.exception() is None:
+            self.note(done.result())
 
 
 def _number(moment: datetime) -> int:

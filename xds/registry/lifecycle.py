@@ -5,7 +5,7 @@ Everything here runs inside the writer, under the patient's lock: what was check
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
@@ -175,7 +175,7 @@ def apply(transaction: Transaction, effects: Effects, patient: PatientRecord, no
     if effects.replaced:
         transaction.set_status(sorted(_deprecated_with(transaction, effects.replaced)), Status.DEPRECATED)
         joined = _joined_folders(transaction, effects, patient)
-        members = [m for folder, source in joined for m in _memberships(folder, source, effects.submission_set)]
+        members = [m for folder, source in joined for m in memberships(folder, source, effects.submission_set)]
         if members:
             transaction.insert(transaction.prepare(members), patient.key)
         touched.update(folder for folder, _ in joined)
@@ -223,14 +223,15 @@ def _joined_folders(reader: Reader, effects: Effects, patient: PatientRecord) ->
     return sorted(wanted - present)
 
 
-def _memberships(folder: str, entry: str, submission_set: str) -> tuple[RegistryObject, RegistryObject]:
+def memberships(folder: str, entry: str, submission_set: str) -> tuple[RegistryObject, RegistryObject]:
     """Folder HasMember entry, and SubmissionSet HasMember that Association."""
-    member = _has_member(folder, entry)
-    return member, _has_member(submission_set, member.id)
+    member = has_member(folder, entry)
+    return member, has_member(submission_set, member.id)
 
 
-def _has_member(source: str, target: str, *, make_id: Callable[[], str] = new_uuid) -> RegistryObject:
-    uuid = make_id()
+def has_member(source: str, target: str, **slots: str) -> RegistryObject:
+    """An Approved HasMember, as the registry makes one; ``slots`` have one value each."""
+    uuid = new_uuid()
     return RegistryObject(
         kind=ObjectKind.ASSOCIATION,
         id=uuid,
@@ -242,4 +243,5 @@ def _has_member(source: str, target: str, *, make_id: Callable[[], str] = new_uu
         association_type=AssociationType.HAS_MEMBER,
         source=source,
         target=target,
+        slots={name: [value] for name, value in slots.items()},
     )

@@ -20,12 +20,15 @@ FEED_EVENTS: Final = frozenset(event for event in FeedEvent if event.creates or 
 class AppliedFeed:
     """What the registry did with an identity feed: the domain's identifiers in it, and which of them were new.
 
-    ``merged`` have ended in the first of ``identifiers``, now or before.
+    ``merged`` have ended in the first of ``identifiers``, now or before. ``moved`` is the number of entries that have a
+    new version because a link has changed (ITI-64), ``dropped`` that of relationships which this has ended.
     """
 
     identifiers: tuple[str, ...]
     announced: tuple[str, ...]
     merged: tuple[str, ...] = ()
+    moved: int = 0
+    dropped: int = 0
 
 
 def plan_feed(authority: str | None, feed: IdentityFeed, *, merges: bool) -> partial[AppliedFeed]:

@@ -14,6 +14,7 @@ from xds.errors import RequestRejected
 from xds.ports import PatientKey, Reader, StoredObject
 from xds.registry.criteria import criteria_for, entry_types
 from xds.registry.parameters import Arguments
+from xds.registry.patients import identifier_in
 from xds.vocab import queries as rows
 from xds.vocab.ebrim import AssociationType, ObjectKind, Status
 from xds.vocab.errors import ErrorCode
@@ -21,6 +22,7 @@ from xds.vocab.errors import ErrorCode
 # How many Associations a query may look at, in answers of the largest size, and at least
 _WORK_FACTOR: Final = 4
 _WORK_LEAST: Final = 1_000
+_LAST_VERSIONS: Final = ("", "1")  # the $MetadataLevel that does not show older ones
 _HAS_MEMBER: Final = (AssociationType.HAS_MEMBER.value,)
 _DE, _SS, _FD, _AS = (
     ObjectKind.DOCUMENT_ENTRY,
@@ -38,10 +40,13 @@ class Scope:
     references: bool  # ObjectRef was asked for: fragments are not needed
     max_results: int
     unknown_patient: str  # "empty" or "error"
+    translate_to: str = ""  # OID of the affinity domain, where other identifiers of a person will do (D13)
 
     def patients(self, identifier: str) -> tuple[PatientKey, ...]:
         """The keys to read for an identifier: its merge tree; none when it is unknown or was merged away (D12)."""
         record = self.reader.patient(identifier)
+        if record is None and self.translate_to and (own := identifier_in(self.reader, self.translate_to, identifier)):
+            record = self.reader.patient(own)
         if record is not None and record.active:
             return record.tree
         if self.unknown_patient == "error":
@@ -158,11 +163,35 @@ def get_all(scope: Scope, arguments: Arguments) -> list[StoredObject]:
 def _identified(
     scope: Scope, arguments: Arguments, kind: ObjectKind, uuid: str, unique_id: str, logical_id: str = ""
 ) -> list[StoredObject]:
-    """The objects of ``kind`` that a query names by one of its alternatives; missing ones are left out."""
+    """The objects of ``kind`` that a query names by one of its alternatives; missing ones are left out.
+
+    All versions of an object have one uniqueId and one logicalID. Who does not ask for $MetadataLevel 2 gets the last
+    version (Metadata Update, 3.18), as if there had never been another; an entryUUID names one version, and gets it.
+    """
+    if entry_uuids := arguments.many(uuid):
+        return [o for o in scope.by_uuid(entry_uuids) if o.kind is kind]
     if unique_ids := arguments.many(unique_id):
-        return scope.reader.by_unique_id(kind, list(dict.fromkeys(unique_ids)), references=scope.references)
-    # a logicalID is the entryUUID of the first version (ITI TF-3, 4.2.3.2.30), and no object has a second one yet
-    return [o for o in scope.by_uuid(arguments.many(uuid) or arguments.many(logical_id)) if o.kind is kind]
+        found = scope.reader.by_unique_id(kind, list(dict.fromkeys(unique_ids)), references=scope.references)
+    else:
+        found = _versions(scope, kind, list(dict.fromkeys(arguments.many(logical_id))))
+    if (arguments.get(rows.METADATA_LEVEL) or "").lstrip("0") not in _LAST_VERSIONS:
+        return found
+    last: dict[str, int] = {}
+    for o in found:
+        last[o.lid] = max(o.version, last.get(o.lid, 0))
+    return [o for o in found if o.version == last[o.lid]]
+
+
+def _versions(scope: Scope, kind: ObjectKind, logical_ids: list[str]) -> list[StoredObject]:
+    """All versions of logical objects, in the order asked; a version may be another patient's (ITI TF-2, 3.64)."""
+    # a logicalID is the entryUUID of the first version (ITI TF-3, 4.2.3.2.30); the others share its uniqueId
+    firsts = [o for o in scope.reader.by_uuid(logical_ids, references=True) if o.kind is kind]
+    unique_ids = list(dict.fromkeys(o.unique_id for o in firsts))
+    if not unique_ids:
+        return []
+    order = {logical_id: place for place, logical_id in enumerate(logical_ids)}
+    found = scope.reader.by_unique_id(kind, unique_ids, references=scope.references)
+    return sorted((o for o in found if o.lid in order), key=lambda o: (order[o.lid], o.version))
 
 
 def _entries(scope: Scope, arguments: Arguments) -> list[StoredObject]:
@@ -286,7 +315,7 @@ def get_folder_and_contents(scope: Scope, arguments: Arguments) -> list[StoredOb
     if not folders:
         return []
     members = scope.associations(
-        sources=[folders[0].entry_uuid], types=_HAS_MEMBER, statuses=_association_statuses(arguments)
+        sources=[o.entry_uuid for o in folders], types=_HAS_MEMBER, statuses=_association_statuses(arguments)
     )
     accepts = _accepted(arguments)
     entries = [o for o in scope.by_uuid(m.target for m in members) if o.kind is _DE and accepts(o)]

@@ -7,14 +7,17 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, Final
 
 from xds.datatypes.hl7 import HD
+from xds.errors import StoreUnavailable
 from xds.patients.names import WILDCARD
 from xds.patients.records import (
+    MOST_LETTERS,
     DeadLetter,
     Fact,
     FactKind,
     Identity,
     IdentityKey,
     IdentityState,
+    KeptVisit,
     Notification,
 )
 from xds.stores import identity_statements as sql
@@ -81,6 +84,16 @@ class IdentityReads:
             statement = self._statements.get(sql.terms_any, places(len(part)))
             found += map(tuple, self._session.rows(statement, (*padded(part), limit)))
         return found[:limit]
+
+    def visits(self, keys: Collection[IdentityKey]) -> list[KeptVisit]:
+        found: list[KeptVisit] = []
+        for part in chunks(sorted(set(keys))):
+            statement = self._statements.get(sql.visits_read, places(len(part)))
+            found += map(_visit, self._session.rows(statement, padded(part)))
+        return found
+
+    def visited(self, *, after: IdentityKey, limit: int) -> list[IdentityKey]:
+        return [row[0] for row in self._session.rows(self._statements.get(sql.visited_read), (after, limit))]
 
     def all_identities(self, *, after: IdentityKey, limit: int) -> list[IdentityKey]:
         return [row[0] for row in self._session.rows(self._statements.get(sql.identities_all), (after, limit))]
@@ -156,6 +169,15 @@ class IdentityWrites(IdentityReads):
     def remove_terms(self, key: IdentityKey, terms: Collection[str]) -> None:
         for part in chunks(sorted(terms)):
             self._session.run(self._statements.get(sql.terms_delete, places(len(part))), (key, *padded(part)))
+
+    def put_visit(self, visit: KeptVisit) -> None:
+        v = visit
+        values = (v.identity, v.number, v.began, v.heard, v.stamps, v.visit)
+        self._session.run(self._statements.insert(sql.visit_put), values)
+
+    def remove_visits(self, identity: IdentityKey, numbers: Collection[int]) -> None:
+        for part in chunks(sorted(numbers)):
+            self._session.run(self._statements.get(sql.visits_delete, places(len(part))), (identity, *padded(part)))
 
     def learn_domain(self, authority: HD, number: int) -> None:
         self._session.run(self._statements.insert(sql.domain_insert), (number, str(authority)))
@@ -233,6 +255,11 @@ class IdentityWrites(IdentityReads):
 
     def bury(self, letter: DeadLetter) -> int:
         x = letter
+        same = self._session.rows(self._statements.get(sql.dead_letter_same), (x.sender, x.control_id, x.message))
+        if same:
+            return int(same[0][0])
+        if self._session.rows(self._statements.get(sql.dead_letters_count), ())[0][0] >= MOST_LETTERS:
+            raise StoreUnavailable("too many dead letters wait for somebody to deal with them")
         values = (x.time, x.sender, x.control_id, x.reason, x.settled, x.message)
         number: int = self._session.rows(self._statements.insert(sql.dead_letter_insert), values)[0][0]
         return number
@@ -272,6 +299,13 @@ def _identity(row: Sequence[Any]) -> Identity:
         bytes(stamps or b""),
         quoted or "",
         bytes(demographics or b""),
+    )
+
+
+def _visit(row: Sequence[Any]) -> KeptVisit:
+    identity, number, began, heard, stamps, visit = row
+    return KeptVisit(
+        identity=identity, number=number, began=began, heard=heard, stamps=bytes(stamps), visit=bytes(visit)
     )
 
 

@@ -45,6 +45,19 @@ identity_term: Final = sa.Table(
     sqlite_with_rowid=False,
 )
 
+# visits of identities, for ITI-22: ``number`` is a digest of PV1-19, 0 where there is none
+identity_visit: Final = sa.Table(
+    "identity_visit",
+    metadata,
+    sa.Column("identity", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("number", DIGEST, primary_key=True, autoincrement=False),
+    sa.Column("began", sa.BigInteger, nullable=False),
+    sa.Column("heard", sa.BigInteger, nullable=False),
+    sa.Column("stamps", sa.LargeBinary, nullable=False),
+    sa.Column("visit", sa.LargeBinary, nullable=False),
+    sqlite_with_rowid=False,
+)
+
 identity_fact: Final = sa.Table(
     "identity_fact",
     metadata,
@@ -105,4 +118,11 @@ dead_letter: Final = sa.Table(
     sa.Column("reason", text(), nullable=False),
     sa.Column("settled", text(), nullable=False),
     sa.Column("message", sa.LargeBinary, nullable=False),
+    sa.Index(
+        "dead_letter_waiting",
+        "sender",
+        "control_id",
+        sqlite_where=sa.text("settled = ''"),
+        postgresql_where=sa.text("settled = ''"),
+    ),
 )

@@ -122,6 +122,32 @@ def terms_any(number: int) -> sa.Select[Any]:
     return query.limit(b(sa.Integer())).offset(_START)
 
 
+# --------------------------------------------------------------------------- visits
+
+
+def visits_read(number: int) -> sa.Select[Any]:
+    b, t = Binds(), tables.identity_visit
+    return sa.select(*t.columns).where(t.c.identity.in_(b.many(t.c.identity, number)))
+
+
+def visited_read() -> sa.Select[Any]:
+    b, t = Binds(), tables.identity_visit
+    after = t.c.identity > b.like(t.c.identity)
+    return sa.select(t.c.identity).distinct().where(after).order_by(t.c.identity).limit(b(sa.Integer())).offset(_START)
+
+
+def visit_put(dialect: str) -> Any:
+    b, t = Binds(), tables.identity_visit
+    insert = insert_into(dialect, t).values({c.name: b.like(c) for c in t.columns})
+    said = {c.name: insert.excluded[c.name] for c in t.columns if not c.primary_key}
+    return insert.on_conflict_do_update(index_elements=[t.c.identity, t.c.number], set_=said)
+
+
+def visits_delete(number: int) -> sa.Delete:
+    b, t = Binds(), tables.identity_visit
+    return sa.delete(t).where(t.c.identity == b.like(t.c.identity), t.c.number.in_(b.many(t.c.number, number)))
+
+
 # --------------------------------------------------------------------------- facts
 
 
@@ -342,6 +368,22 @@ def dead_letter_read() -> sa.Select[Any]:
     return sa.select(t.c.time, t.c.sender, t.c.control_id, t.c.reason, t.c.settled, t.c.number, t.c.message).where(
         t.c.number == b.like(t.c.number)
     )
+
+
+def dead_letter_same() -> sa.Select[Any]:
+    """The letter with this message that nobody has dealt with."""
+    b, t = Binds(), tables.dead_letter
+    return sa.select(t.c.number).where(
+        t.c.settled == sa.literal_column("''"),
+        t.c.sender == b.like(t.c.sender),
+        t.c.control_id == b.like(t.c.control_id),
+        t.c.message == b.like(t.c.message),
+    )
+
+
+def dead_letters_count() -> sa.Select[Any]:
+    t = tables.dead_letter
+    return sa.select(sa.func.count()).where(t.c.settled == sa.literal_column("''"))
 
 
 def dead_letter_settle() -> sa.Update:

@@ -4,9 +4,10 @@ A piece of work is one transaction, READ COMMITTED, with the patient's row locke
 and a merge of it, go one after the other; different patients meet only in the directory, where identifiers are claimed
 in sorted order. Serialization failures and deadlocks run the work again. A connection lost before COMMIT changed
 nothing, so the work runs again on a new one; lost at COMMIT the outcome is in doubt, and the transaction's id tells it
-(``pg_xact_status``).
+(see ``fate``).
 
-Errors of psycopg name values in their detail ("Key (identifier)=(…) already exists"): only SQLSTATE leaves this module.
+A server that says nothing for some seconds is taken for lost like one that is gone. Work is held back, for a short
+restart, but nobody waits for long; reads are refused at once.
 """
 
 from __future__ import annotations
@@ -30,7 +31,22 @@ from xds.ports import Clock, PatientRecord, PreparedObjects, Transaction
 from xds.stores import statements as sql
 from xds.stores.documents import DocumentFiles
 from xds.stores.identities import PostgresIdentityLocks
-from xds.stores.migrate import VERSION_QUERY, migrate
+from xds.stores.migrate import migrate
+from xds.stores.postgres_connection import (
+    PATIENCE,
+    SILENT,
+    UNREACHABLE,
+    Begun,
+    Contact,
+    Fate,
+    PatientConnection,
+    Silence,
+    connect,
+    fate,
+    life_of_server,
+    unavailable,
+    version,
+)
 from xds.stores.rows import Row
 from xds.stores.schema import HEAD
 from xds.stores.statements import Statement, Statements
@@ -43,7 +59,8 @@ T = TypeVar("T")
 WRITERS: Final = 8
 READERS: Final = 16
 _RETRIES: Final = 10
-_PATIENCE: Final = 30.0  # seconds: for a free reading connection, and for the outcome of a COMMIT in doubt
+_LEAST: Final = 2.0  # seconds, for a statement of work that has waited for long already
+_OUTCOME: Final = 3.0  # seconds, for the fate of a COMMIT that got no answer
 _ROWS: Final = 16  # rows of one table in the combined INSERT
 _CONFLICTS: Final = (errors.SerializationFailure, errors.DeadlockDetected)
 
@@ -59,39 +76,13 @@ def open_postgres(
     conninfo = url.set(drivername="postgresql").render_as_string(hide_password=False)
     if version(conninfo) != HEAD:
         migrate(url)
-    statements = Statements("postgresql")
+    statements, contact = Statements("postgresql"), Contact()
     return SqlStore(
         url=str(url),
-        writer=PostgresWriter(conninfo, statements, files, clock, threads=writers),
-        readers=PostgresReaders(conninfo, statements, limit=readers),
+        writer=PostgresWriter(conninfo, statements, files, clock, contact, threads=writers),
+        readers=PostgresReaders(conninfo, statements, contact, limit=readers),
         documents=files,
     )
-
-
-def connect(conninfo: str) -> psycopg.Connection[Any]:
-    """A connection in the house's settings; transactions are begun and ended by hand."""
-    connection = psycopg.connect(conninfo, autocommit=True, application_name="ihe-xds")
-    connection.cursor_factory = psycopg.RawCursor  # statements come with PostgreSQL's own parameters
-    connection.prepare_threshold = 2
-    connection.prepared_max = 500
-    # an acknowledgement means it is on disk, whatever the server's default is
-    connection.execute(
-        "SELECT set_config('synchronous_commit', 'on', false)"
-        " WHERE current_setting('synchronous_commit') IN ('off', 'local')"
-    )
-    return connection
-
-
-def version(conninfo: str) -> str | None:
-    """The migration the tables are at; None when there are none."""
-    try:
-        with contextlib.closing(connect(conninfo)) as connection:
-            row = connection.execute(VERSION_QUERY.encode()).fetchone()
-    except errors.UndefinedTable:
-        return None
-    except psycopg.OperationalError as error:
-        raise StoreUnavailable(f"the database cannot be reached: {error.sqlstate or 'no connection'}") from None
-    return None if row is None else str(row[0])
 
 
 class PostgresSession:
@@ -140,11 +131,12 @@ class PostgresTransaction(PostgresIdentityLocks, SqlTransaction):
 class PostgresReaders:
     """At most ``limit`` connections for snapshots; who finds none free waits."""
 
-    def __init__(self, conninfo: str, statements: Statements, *, limit: int) -> None:
+    def __init__(self, conninfo: str, statements: Statements, contact: Contact, *, limit: int) -> None:
         self._conninfo = conninfo
         self._statements = statements
         self._free: deque[psycopg.Connection[Any]] = deque()
         self._places = threading.BoundedSemaphore(limit)
+        self._contact = contact
         self._closed = False
 
     @contextlib.contextmanager
@@ -152,13 +144,14 @@ class PostgresReaders:
         """A session whose reads all see one moment."""
         if self._closed:
             raise StoreUnavailable("the store is closed")
-        if not self._places.acquire(timeout=_PATIENCE):
+        if not self._places.acquire(timeout=PATIENCE):
             raise StoreUnavailable("too many reads are waiting for the store")
         try:
             connection = self._begun()
             try:
                 yield PostgresSession(connection, self._statements)
             except psycopg.Error as error:
+                self._contact.note(error)
                 raise unavailable(error) from None
             finally:
                 self._give_back(connection)
@@ -166,21 +159,28 @@ class PostgresReaders:
             self._places.release()
 
     def _begun(self) -> psycopg.Connection[Any]:
-        """A connection inside a new snapshot. One that died while it lay idle is replaced."""
+        """A connection inside a new snapshot."""
         try:
-            with contextlib.suppress(IndexError):
-                while True:
-                    connection = self._free.pop()
-                    try:
-                        connection.execute(_SNAPSHOT)
-                    except psycopg.OperationalError:
-                        connection.close()
-                    else:
-                        return connection
-            connection = connect(self._conninfo)
-            connection.execute(_SNAPSHOT)
+            with self._contact.asking():
+                return self._opened()
         except psycopg.Error as error:
             raise unavailable(error) from None
+
+    def _opened(self) -> psycopg.Connection[Any]:
+        """One that died while it lay idle is replaced."""
+        with contextlib.suppress(IndexError):
+            while True:
+                connection = self._free.pop()
+                try:
+                    connection.execute(_SNAPSHOT)
+                except Silence:
+                    raise
+                except psycopg.OperationalError:
+                    connection.close()
+                else:
+                    return connection
+        connection = connect(self._conninfo)
+        connection.execute(_SNAPSHOT)
         return connection
 
     def _give_back(self, connection: psycopg.Connection[Any]) -> None:
@@ -207,7 +207,7 @@ class PostgresReaders:
 class PostgresWriter:
     """Threads that take work from one queue, each with a connection of its own."""
 
-    in_order = False
+    in_order = True  # as soon as it is settled
 
     def __init__(
         self,
@@ -215,25 +215,27 @@ class PostgresWriter:
         statements: Statements,
         files: DocumentFiles,
         clock: Clock,
+        contact: Contact,
         *,
         threads: int,
         queue_size: int = QUEUE_SIZE,
     ) -> None:
         self._queue = JobQueue(queue_size)
+        self._workers = [_Worker(conninfo, statements, files, clock, contact) for _ in range(threads)]
         self._threads = [
-            threading.Thread(
-                target=_Worker(conninfo, statements, files, clock).work,
-                args=(self._queue,),
-                daemon=True,
-                name=f"xds-writer-{n}",
-            )
-            for n in range(threads)
+            threading.Thread(target=worker.work, args=(self._queue,), daemon=True, name=f"xds-writer-{n}")
+            for n, worker in enumerate(self._workers)
         ]
         for thread in self._threads:
             thread.start()
 
     def submit(self, work: Callable[[Transaction], T], prepared: PreparedObjects | None = None) -> Future[T]:
         return self._queue.put(work, prepared)
+
+    @property
+    def settled(self) -> bool:
+        """No COMMIT without an answer may be carried out yet."""
+        return not any(worker.doubts for worker in self._workers)
 
     def close(self) -> None:
         """Finish what is queued, close the connections."""
@@ -246,15 +248,24 @@ class _Lost(Exception):
     """The connection was lost before COMMIT: nothing happened."""
 
 
+class _NotBegun(_Lost):
+    """There was none to begin with."""
+
+
 class _Worker:
     """One thread's connection and how it runs a piece of work."""
 
-    def __init__(self, conninfo: str, statements: Statements, files: DocumentFiles, clock: Clock) -> None:
+    def __init__(
+        self, conninfo: str, statements: Statements, files: DocumentFiles, clock: Clock, contact: Contact
+    ) -> None:
+        self._contact = contact
         self._conninfo = conninfo
         self._statements = statements
         self._files = files
         self._begin = partial(PostgresTransaction, locate=files.locate, clock=clock)
-        self._connection: psycopg.Connection[Any] | None = None
+        self._connection: PatientConnection | None = None
+        self._life = ""  # of the server, when it was connected to
+        self.doubts: list[Begun] = []  # COMMITs that the server may carry out yet
 
     def work(self, queue: JobQueue) -> None:
         while (job := queue.get()) is not None:
@@ -274,44 +285,54 @@ class _Worker:
             Outcome(job, error=error).tell()
         else:
             Outcome(job, value).tell()
+            self._look_up_doubts()
         if superfluous:
             with contextlib.suppress(psycopg.Error, OSError):  # the sweep finds what stays
                 remove_unreferenced(self._files, PostgresSession(self._open(), self._statements), superfluous)
 
     def _run(self, job: Job, superfluous: list[str]) -> Any:
         """Run the work until it is committed or refused."""
-        for attempt in range(_RETRIES):
+        end = job.submitted + PATIENCE
+        attempt = 0
+        while attempt < _RETRIES:
             try:
-                return self._attempt(job, superfluous)
+                return self._attempt(job, superfluous, max(_LEAST, end - time.monotonic()))
             except _CONFLICTS:
+                attempt += 1
                 time.sleep(random.uniform(0, 0.002 * 2**attempt))  # noqa: S311 - who meets again should not
-            except _Lost:
+            except _Lost as lost:
                 self._drop()
-                time.sleep(random.uniform(0, 0.05 * 2**attempt))  # noqa: S311
+                attempt += not isinstance(lost, _NotBegun)
+                if time.monotonic() > end:
+                    raise StoreUnavailable(SILENT if self._contact.silent else UNREACHABLE) from None
+                time.sleep(random.uniform(0.05, 0.25))  # noqa: S311
         raise StoreUnavailable("the database does not let this work through: it was tried again and again")
 
-    def _attempt(self, job: Job, superfluous: list[str]) -> Any:
+    def _attempt(self, job: Job, superfluous: list[str], patience: float) -> Any:
         try:
-            connection = self._open()
-            cursor = connection.execute(_BEGIN)
-        except psycopg.OperationalError as error:
-            raise _Lost from error
+            with self._contact.asking():
+                connection = self._open()
+                connection.patience = patience
+                cursor = connection.execute(_BEGIN)
+        except (psycopg.OperationalError, StoreUnavailable) as error:
+            raise _NotBegun from error
         cursor.nextset()
-        transaction_id = cursor.fetchone()[0]  # type: ignore[index]  # one row, always
+        begun = Begun(cursor.fetchone()[0], self._life)  # type: ignore[index]  # one row, always
         transaction = self._begin(PostgresSession(connection, self._statements))
         try:
             value = job.work(transaction)
         except BaseException as error:
+            self._contact.note(error)
             self._roll_back(connection)
             if isinstance(error, psycopg.OperationalError) and connection.closed:
                 raise _Lost from error
             raise
-        if not self._commit(connection, transaction_id):
+        if not self._commit(connection, begun):
             raise _Lost
         superfluous += transaction.superfluous
         return value
 
-    def _commit(self, connection: psycopg.Connection[Any], transaction_id: str) -> bool:
+    def _commit(self, connection: psycopg.Connection[Any], begun: Begun) -> bool:
         """Whether the transaction is committed; False when it is certain that it is not."""
         if connection.info.transaction_status != pq.TransactionStatus.INTRANS:
             self._roll_back(connection)  # the work swallowed an error: COMMIT would roll back and say nothing
@@ -320,29 +341,41 @@ class _Worker:
             connection.execute(b"COMMIT")
         except _CONFLICTS:
             raise
-        except psycopg.OperationalError:
+        except psycopg.OperationalError as error:
+            self._contact.note(error)
             if not connection.closed:
                 raise
-            return self._happened(transaction_id)
+            return self._happened(begun)
         return True
 
-    def _happened(self, transaction_id: str) -> bool:
+    def _happened(self, begun: Begun) -> bool:
         """Whether a transaction whose COMMIT got no answer took place: ask until the server knows."""
-        end = time.monotonic() + _PATIENCE
-        while time.monotonic() < end:
-            try:
-                self._drop()
-                row = self._open().execute("SELECT pg_xact_status($1::xid8)", (transaction_id,)).fetchone()
-            except psycopg.OperationalError:
-                row = None
-            if row is not None and row[0] in ("committed", "aborted"):
-                return bool(row[0] == "committed")
+        end = time.monotonic() + _OUTCOME
+        while (found := self._ask(begun)) is Fate.OPEN and time.monotonic() < end:
             time.sleep(0.1)
-        raise StoreUnavailable("the connection to the database was lost: whether the work is done is not known")
+        if found is Fate.OPEN:
+            self.doubts.append(begun)
+        if found in (Fate.OPEN, Fate.UNKNOWN):
+            raise StoreUnavailable("the connection to the database was lost: whether the work is done is not known")
+        return found is Fate.COMMITTED
 
-    def _open(self) -> psycopg.Connection[Any]:
+    def _ask(self, begun: Begun) -> Fate:
+        """OPEN as well when the server cannot be asked."""
+        try:
+            self._drop()
+            return fate(begun, self._open(), self._life)
+        except psycopg.Error:
+            return Fate.OPEN
+
+    def _look_up_doubts(self) -> None:
+        """After work that was done: the server can be asked."""
+        if self.doubts:
+            self.doubts = [begun for begun in self.doubts if self._ask(begun) is Fate.OPEN]
+
+    def _open(self) -> PatientConnection:
         if self._connection is None or self._connection.closed:
             self._connection = connect(self._conninfo)
+            self._life = life_of_server(self._connection)
         return self._connection
 
     def _roll_back(self, connection: psycopg.Connection[Any]) -> None:
@@ -355,8 +388,3 @@ class _Worker:
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()
-
-
-def unavailable(error: psycopg.Error) -> StoreUnavailable:
-    """The error for the caller: SQLSTATE only, because psycopg's texts quote values."""
-    return StoreUnavailable(f"the database failed: {error.sqlstate or type(error).__name__}")

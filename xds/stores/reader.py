@@ -6,6 +6,8 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, Final, Protocol
 
+from xds.ebxml import fragments
+from xds.metadata.registry_object import RegistryObject
 from xds.ports import Claim, Criteria, PatientKey, PatientRecord, StoredDocument, StoredObject
 from xds.stores import statements as sql
 from xds.stores.compression import decompressed
@@ -166,6 +168,12 @@ class SqlReader(IdentityReads):
                     found.setdefault(row[1], row)
         rows = sorted(found.values(), key=_uuid_of)[:limit]
         return self._stored(ObjectKind.ASSOCIATION, rows, references=references)
+
+    def decode(self, stored: StoredObject) -> RegistryObject:
+        return fragments.decode(stored)
+
+    def slot_values(self, stored: StoredObject, name: str) -> tuple[str, ...]:
+        return fragments.slot_values(stored.fragment, name)
 
     def document(self, unique_id: str) -> StoredDocument | None:
         rows = self._session.rows(self._statements.get(sql.document_read), (unique_id,))

@@ -93,6 +93,7 @@ class IdClaim:
     hash: str | None
     size: int | None
     location: str
+    first: bytes = b""  # entryUUID of the first version, for a later one: versions share their uniqueId
 
     @property
     def is_uuid(self) -> bool:
@@ -218,10 +219,16 @@ def _unique_id(obj: RegistryObject, scheme: str) -> str:
 
 
 def _claim(
-    rows: PreparedRows, obj: RegistryObject, uuid: bytes, unique_id: str, hash_: str | None, size: int | None
+    rows: PreparedRows,
+    obj: RegistryObject,
+    uuid: bytes,
+    first: bytes,
+    unique_id: str,
+    hash_: str | None = None,
+    size: int | None = None,
 ) -> None:
     rows.claims.append(IdClaim(uuid_identifier(uuid), obj.kind, uuid, None, None, obj.location))
-    rows.claims.append(IdClaim(unique_identifier(unique_id), obj.kind, uuid, hash_, size, obj.location))
+    rows.claims.append(IdClaim(unique_identifier(unique_id), obj.kind, uuid, hash_, size, obj.location, first))
 
 
 def _prepare_entry(obj: RegistryObject, content: bytes, rows: PreparedRows) -> None:
@@ -272,7 +279,7 @@ def _prepare_entry(obj: RegistryObject, content: bytes, rows: PreparedRows) -> N
         )
     )
     rows.codes += [(uuid, attribute, value) for attribute, value in sorted(codes)]
-    _claim(rows, obj, uuid, unique_id, hash_, size)
+    _claim(rows, obj, uuid, lid, unique_id, hash_, size)
 
 
 def _prepare_set(obj: RegistryObject, content: bytes, rows: PreparedRows) -> None:
@@ -296,7 +303,7 @@ def _prepare_set(obj: RegistryObject, content: bytes, rows: PreparedRows) -> Non
             content,
         )
     )
-    _claim(rows, obj, uuid, unique_id, None, None)
+    _claim(rows, obj, uuid, lid, unique_id)
 
 
 def _prepare_folder(obj: RegistryObject, content: bytes, rows: PreparedRows) -> None:
@@ -307,7 +314,7 @@ def _prepare_folder(obj: RegistryObject, content: bytes, rows: PreparedRows) -> 
     title = text_of(obj.name) if obj.name else None
     rows.folders.append((uuid, status, version, lid, unique_id, _time(obj, _LAST_UPDATE_TIME), title, content))
     rows.codes += [(uuid, int(CodeAttribute.folder_code), value) for value in sorted(codes)]
-    _claim(rows, obj, uuid, unique_id, None, None)
+    _claim(rows, obj, uuid, lid, unique_id)
 
 
 def _prepare_association(obj: RegistryObject, content: bytes, rows: PreparedRows) -> None:

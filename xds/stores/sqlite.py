@@ -175,6 +175,7 @@ class InDoubt(Exception):
 class SqliteWriter:
     """The one thread that writes. ``begin`` makes the transaction object of one piece of work."""
 
+    settled = True
     in_order = True  # what a failed COMMIT left in the WAL is overwritten by the next one
 
     def __init__(

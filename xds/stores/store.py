@@ -111,8 +111,8 @@ class SqlStore:
         return paths
 
     def _resolve(self, paths: list[str], later: Future[Any]) -> None:
-        """Work that was submitted after those failures is on disk, so what became of them is known."""
-        if later.cancelled() or later.exception() is not None:
+        """When work that was submitted after those failures is on disk, what became of them is known."""
+        if later.cancelled() or later.exception() is not None or not self._writer.settled:
             self._in_doubt.extend(paths)
         else:
             self._discard(paths)

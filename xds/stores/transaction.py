@@ -209,9 +209,11 @@ def _claim_parameters(claims: Sequence[IdClaim], patient: PatientKey) -> list[An
 
 def _conflicts(claim: IdClaim, holder: Sequence[Any]) -> list[RegistryError]:
     """Why ``claim`` cannot have an identifier that ``holder``, a row of the directory, has; empty when they share."""
-    _, kind, _, _, hash_, size = holder
+    _, kind, _, uuid, hash_, size = holder
     if claim.is_uuid:
         text = f"entryUUID is already registered: {claim.text}"
         return [RegistryError(ErrorCode.REGISTRY_METADATA_ERROR, text, claim.location)]
+    if claim.first and claim.first == uuid:  # the first version of the same object: it claimed the uniqueId
+        return []
     wanted, held = (claim.kind, claim.hash, claim.size), (ObjectKind(kind), hash_, size)
     return unique_id_conflicts(claim.text, wanted, held, claim.location)

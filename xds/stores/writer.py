@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from typing import Any, Final, Protocol, TypeVar
 
@@ -25,6 +26,7 @@ class Job:
     work: Callable[[Transaction], Any]
     future: Future[Any]
     prepared: PreparedObjects | None = None  # what it will insert
+    submitted: float = field(default_factory=time.monotonic)
 
 
 @dataclass(slots=True)
@@ -52,6 +54,10 @@ class Writer(Protocol):
     @property
     def in_order(self) -> bool:
         """Whether work that failed can no longer be found done once work that was submitted after it is committed."""
+
+    @property
+    def settled(self) -> bool:
+        """False while that must be waited for longer: a COMMIT that got no answer may be carried out yet."""
 
     def submit(self, work: Callable[[Transaction], T], prepared: PreparedObjects | None = None) -> Future[T]: ...
 

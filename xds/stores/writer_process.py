@@ -92,6 +92,7 @@ class SharedWriter:
     """A writer that takes work from this process and, over the socket, from others."""
 
     in_order = True
+    settled = True
 
     def __init__(self, writer: Writer, database: str) -> None:
         self._writer = writer
@@ -238,6 +239,8 @@ def _unpicklable(value: object, what: str) -> bytes:
 
 class RemoteWriter:
     """``submit`` in a process that does not own the store. Thread-safe."""
+
+    settled = True
 
     def __init__(self, database: str, *, limit: int = QUEUE_SIZE) -> None:
         self._database = database

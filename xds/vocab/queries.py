@@ -96,7 +96,7 @@ def _times(prefix: str, attribute: str) -> tuple[Parameter, Parameter]:
     )
 
 
-# XDS Metadata Update supplement, 3.18: every query accepts it; the level shows old versions, of which there are none
+# XDS Metadata Update supplement, 3.18: every query accepts it; level 2 shows old versions
 _LEVEL = Parameter(METADATA_LEVEL, Kind.NUMBER)
 _ASSOCIATION_STATUS = Parameter(ASSOCIATION_STATUS, Kind.STATUS, many=True)
 _ENTRY_TYPE = Parameter(DOCUMENT_ENTRY_TYPE, Kind.UUID, "object_type", many=True)

@@ -9,7 +9,6 @@ import random
 import shutil
 import signal
 import socket
-import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -27,7 +26,7 @@ from tests.evidence.load import (
     check,
     check_store,
     clients,
-    document_files,
+    no_orphan_stays,
     serves_again,
 )
 from tests.evidence.power.disk import Disk, read_log
@@ -97,20 +96,6 @@ class Bench:
             "feeds": answers["announce done"],
         }
         return result
-
-
-def no_orphan_stays(data: Path) -> None:
-    """The server itself, while it runs, has removed the files of what it refused."""
-    end = time.monotonic() + 5
-    while True:
-        with contextlib.closing(sqlite3.connect(f"file:{data / 'registry.sqlite'}?mode=ro", uri=True)) as database:
-            wanted = dict(database.execute("SELECT path, size FROM document WHERE path IS NOT NULL"))
-        there = document_files(data / "documents")
-        if there == wanted:
-            return
-        if time.monotonic() > end:
-            raise AssertionError(f"orphans stay while the server runs: {sorted(there.keys() - wanted.keys())[:5]}")
-        time.sleep(0.1)
 
 
 # --------------------------------------------------------------------------- a full disk

@@ -224,3 +224,18 @@ def test_the_authors_of_a_fragment_are_those_of_its_object() -> None:
     found = fragments.authors(fragments.encode(made.to_object()))
     assert found.persons == [str(a.person) for a in authors[:-1]]
     assert found.institutions == [r"Ward \T\ Sons", "East"] * 4
+
+
+@settings(max_examples=60)
+@given(support.registry_objects(support.uuids))
+def test_the_slots_of_a_fragment_are_those_of_its_object(registry_object: RegistryObject) -> None:
+    o = registered(registry_object)
+    fragment = fragments.encode(o)
+    for name, values in o.slots.items():
+        assert fragments.slot_values(fragment, name) == tuple(values)
+    assert fragments.slot_values(fragment, "no such slot") == ()
+
+
+def test_a_slot_of_a_classification_is_not_the_objects() -> None:
+    made = DocumentEntry(unique_id="1.2.3", patient_id="P^^^&1.2&ISO", class_code=Code("c", "s", "n"))
+    assert fragments.slot_values(fragments.encode(made.to_object()), "codingScheme") == ()

@@ -22,6 +22,13 @@ def test_a_visit_is_written_as_it_is_read() -> None:
     assert read_visit(Segment(write_pv1(visit))) == visit
 
 
+def test_a_null_is_read_and_written_as_one() -> None:
+    visit = read_visit(Segment('PV1||I|""|||||||CAR'))
+    assert visit == Visit(patient_class="I", hospital_service="CAR", deleted=frozenset({"location"}))
+    assert write_pv1(visit) == 'PV1||I|""|||||||CAR'
+    assert read_visit(Segment('PV1||""|""')) is None
+
+
 def test_no_visit_is_written_as_not_applicable() -> None:
     assert write_pv1(None) == "PV1||N"
     assert read_visit(Segment("PV1||N")) is None

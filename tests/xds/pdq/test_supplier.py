@@ -17,7 +17,6 @@ from xds.patients.queries import (
     UnknownContinuation,
     UnknownDomain,
 )
-from xds.patients.visit import Visit
 from xds.pdq import PatientDemographicsSupplier
 from xds.pdq.continuing import Continuations, Held
 from xds.vocab.hl7 import FeedEvent
@@ -204,9 +203,3 @@ def test_changed_names_are_found_and_old_ones_are_not(region: Region, supplier: 
     region.send(FeedEvent.UPDATE, a("2"), demographics=person("Renamed", "Adam"))
     assert ask(supplier, family_name="Renamed") == ["2"]
     assert ask(supplier, family_name="Fictitious", given_name="Adam") == []
-
-
-def test_a_query_for_visits_finds_none(supplier: PatientDemographicsSupplier) -> None:
-    answer = supplier.find(DemographicsQuery(criteria=PatientCriteria(family_name="Fictitious"), with_visits=True))
-    assert (answer.records, answer.total, answer.pointer) == ((), 0, "")
-    assert ask(supplier, family_name="Fictitious", visit=Visit(patient_class="I")) == []

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from xds.pix.cases import ODD_CASES, Case
+from xds.patients.cases import Case
+from xds.pix.cases import ODD_CASES
 
 SOURCES = "".join(path.read_text("utf-8") for path in Path(__file__).parent.glob("test_*.py"))
 

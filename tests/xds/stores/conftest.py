@@ -14,6 +14,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from tests.evidence.postgresql import PostgreSql
 from xds.stores import SqlStore, open_store
 from xds.stores.schema import metadata
 
@@ -82,6 +83,22 @@ def postgres_database(shared_postgres_database: str) -> str:
         for table in metadata.tables.keys() - {"store_state"}:
             connection.execute(f"DELETE FROM {table}".encode())
     return shared_postgres_database
+
+
+@pytest.fixture(scope="session")
+def own_server() -> Iterator[PostgreSql]:
+    """One that may be killed."""
+    folder = Path(tempfile.mkdtemp(prefix="xds-pg-"))
+    with PostgreSql.running(folder / "pg") as server:
+        yield server
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def own_database(own_server: PostgreSql) -> str:
+    name = f"xds_{next(_numbers)}"
+    own_server.create_database(name)
+    return own_server.url(name, "+psycopg")
 
 
 @pytest.fixture

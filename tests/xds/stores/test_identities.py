@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from xds.datatypes.hl7 import HD
-from xds.patients.records import DeadLetter, Fact, FactKind, Identity, IdentityState
+from xds.patients.records import DeadLetter, Fact, FactKind, Identity, IdentityState, KeptVisit
 from xds.ports import Reader, Transaction
 from xds.stores import SqlStore
 
@@ -47,6 +48,14 @@ def everything(transaction: Transaction) -> None:
     transaction.add_terms(one, ["fa", "fab", "ga"])
     transaction.add_terms(two, ["fab", "gb"])
     transaction.remove_terms(two, ["gb", "nothing"])
+    visit = KeptVisit(identity=two, number=7, began=20260101000000, heard=1, stamps=b"s", visit=b"v")
+    transaction.put_visit(visit)
+    transaction.put_visit(replace(visit, heard=2, visit=b"w"))
+    transaction.put_visit(replace(visit, number=0))
+    transaction.put_visit(replace(visit, number=9))
+    transaction.put_visit(replace(visit, identity=one))
+    transaction.remove_visits(two, [9, 11])
+    transaction.remove_visits(two, [])
     transaction.learn_domain(HD("N", "1.2", "ISO"), 5)
     transaction.learn_domain(HD("N", "1.2", "ISO"), 5)
     transaction.record(fact(FactKind.MERGE, one, two))
@@ -76,6 +85,12 @@ def test_what_was_written_is_read(store: SqlStore) -> None:
         assert reader.with_terms(["fa*"], limit=9) == [one.key, two.key]
         assert reader.with_terms(["fa*", "ga"], limit=9) == [one.key]
         assert reader.with_terms(["gb"], limit=9) == []
+        kept = sorted(reader.visits([two.key]), key=lambda v: v.number)
+        assert [(v.number, v.heard, v.stamps, v.visit) for v in kept] == [(0, 1, b"s", b"v"), (7, 2, b"s", b"w")]
+        assert len(reader.visits([one.key, two.key])) == 3
+        assert reader.visits([]) == []
+        assert reader.visited(after=0, limit=9) == [one.key, two.key]
+        assert reader.visited(after=one.key, limit=9) == [two.key]
         assert reader.all_identities(after=0, limit=9) == [two.key]
         assert [f.kind for f in reader.facts([two.key])] == [FactKind.MERGE, FactKind.REVIEW]
         [review] = reader.reviews(9)

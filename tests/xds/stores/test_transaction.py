@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from copy import deepcopy
 from functools import partial
 
 import pytest
@@ -27,12 +28,14 @@ from tests.xds.stores.support import (
     stage,
     submission_set,
 )
+from xds.datatypes.ids import new_uuid
 from xds.errors import RequestRejected
+from xds.metadata.registry_object import RegistryObject
 from xds.metadata.rules.finding import KIND_NAMES
 from xds.ports import PatientRecord, Reader, Transaction
 from xds.stores import SqlStore
 from xds.stores.transaction import next_update_time
-from xds.vocab.ebrim import AssociationType, ObjectKind, Status
+from xds.vocab.ebrim import PATIENT_ID_SCHEME, AssociationType, ObjectKind, Status
 from xds.vocab.errors import ErrorCode
 
 
@@ -171,6 +174,51 @@ def test_document_entries_with_the_same_bytes_share_a_unique_id(store: SqlStore)
     assert claims[0].entry_uuid == entries[0].id
     assert {(c.unique_id, c.kind, c.size) for c in claims} == {("1.1", DE, 0)}
     assert len({c.hash for c in claims}) == 1
+
+
+def later_version(first: RegistryObject, number: int, *, patient: str = OTHER_PATIENT) -> RegistryObject:
+    made = deepcopy(first)
+    made.id, made.lid, made.version = new_uuid(), first.id, str(number)
+    for identifier in made.external_identifiers:
+        if identifier.scheme == PATIENT_ID_SCHEME[made.kind]:
+            identifier.value = patient
+    return made
+
+
+@pytest.mark.parametrize("first", [entry("1.1"), folder("1.1")], ids=["entry", "folder"])
+def test_the_versions_of_an_object_share_its_unique_id_under_any_patient(
+    store: SqlStore, first: RegistryObject
+) -> None:
+    register(store, first)
+    second, third = later_version(first, 2), later_version(first, 3, patient=PATIENT)
+    register(store, second, patient=OTHER_PATIENT)
+    register(store, third)
+    read = store.read(lambda r: r.by_unique_id(first.kind, ["1.1"]))
+    assert sorted((o.version, o.patient_id, o.entry_uuid) for o in read) == [
+        (1, PATIENT, first.id),
+        (2, OTHER_PATIENT, second.id),
+        (3, PATIENT, third.id),
+    ]
+    assert {o.lid for o in read} == {first.id}
+
+
+def test_a_version_of_another_folder_may_not_take_a_unique_id(store: SqlStore) -> None:
+    register(store, folder("1.1"), other := folder("1.2"))
+    thief = later_version(other, 2)
+    for identifier in thief.external_identifiers:
+        if identifier.value == "1.2":
+            identifier.value = "1.1"
+    with pytest.raises(RequestRejected) as caught:
+        register(store, thief, patient=OTHER_PATIENT)
+    assert caught.value.code is ErrorCode.DUPLICATE_UNIQUE_ID_IN_REGISTRY
+
+
+def test_what_is_read_is_decoded_and_its_slots_are_found(store: SqlStore) -> None:
+    register(store, document := entry("1.1", creation_time="20260101"))
+    [stored] = store.read(lambda r: r.by_uuid([document.id]))
+    decoded, times = store.read(lambda r: (r.decode(stored), r.slot_values(stored, "creationTime")))
+    assert (decoded.id, decoded.unique_id, decoded.patient_id) == (document.id, "1.1", PATIENT)
+    assert times == ("20260101",)
 
 
 def test_hashes_are_compared_without_regard_to_case(store: SqlStore) -> None:

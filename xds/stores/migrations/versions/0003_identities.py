@@ -54,6 +54,16 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.create_table(
+        "identity_visit",
+        sa.Column("identity", sa.BigInteger, primary_key=True, autoincrement=False),
+        sa.Column("number", sa.BigInteger, primary_key=True, autoincrement=False),
+        sa.Column("began", sa.BigInteger, nullable=False),
+        sa.Column("heard", sa.BigInteger, nullable=False),
+        sa.Column("stamps", sa.LargeBinary, nullable=False),
+        sa.Column("visit", sa.LargeBinary, nullable=False),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
         "identity_fact",
         sa.Column("number", _key(), sa.Identity(), primary_key=True),
         sa.Column("kind", sa.SmallInteger, nullable=False),
@@ -107,6 +117,14 @@ def upgrade() -> None:
         sa.Column("reason", _text(), nullable=False),
         sa.Column("settled", _text(), nullable=False),
         sa.Column("message", sa.LargeBinary, nullable=False),
+    )
+    waiting = sa.text("settled = ''")
+    op.create_index(
+        "dead_letter_waiting",
+        "dead_letter",
+        ["sender", "control_id"],
+        sqlite_where=waiting,
+        postgresql_where=waiting,
     )
     _take_over_patients()
 
