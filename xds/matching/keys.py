@@ -63,14 +63,14 @@ def _sex(reading: Reading) -> Iterable[str]:
 
 
 def _sound(reading: Reading) -> Iterable[str]:
-    """The whole name in Latin letters, the likeliest readings."""
+    """The letters of the whole name as it is usually read, in no order: whichever part came first, wherever blanks are.
+
+    One key and not one for each reading and order: every key costs a page of the index when a registration is new.
+    """
     name = reading.name
-    if name is None or name.infant:
+    if name is None or name.infant or not name.sound:
         return ()
-    if name.hanzi:
-        rest = sorted(name.sounds - {name.sound})
-        return (name.sound, *rest)
-    return sorted(name.sounds)
+    return ("".join(sorted(name.sound)),)
 
 
 def _given_sound(reading: Reading) -> Iterable[str]:

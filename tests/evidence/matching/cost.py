@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import re
 import sys
 import tempfile
 import time
@@ -48,6 +49,8 @@ def elsewhere(feed: IdentityFeed, copy: int) -> IdentityFeed:
             told,
             birth_time=_later(told.birth_time, copy),
             ssn=_number(told.ssn, copy),
+            addresses=tuple(replace(address, street=_other_door(address.street, copy)) for address in told.addresses),
+            mothers_maiden_names=(),
             home_phones=tuple(
                 replace(phone, **{part: _other_phone(getattr(phone, part), copy) for part in ("number", "formatted")})
                 for phone in told.home_phones
@@ -74,6 +77,10 @@ def _number(text: str, copy: int) -> str:
 def _other_number(cx: CX, copy: int) -> CX:
     other = _number(cx.id, copy)
     return replace(cx, id=other if other != cx.id else f"{cx.id}-{copy}")
+
+
+def _other_door(text: str, copy: int) -> str:
+    return re.sub(r"\d+", lambda found: str(int(found[0]) + 7 * copy), text)
 
 
 def _other_phone(text: str, copy: int) -> str:
