@@ -8,25 +8,23 @@ from typing import Annotated
 import typer
 
 from xds_cli.exits import exits
+from xds_cli.identity_options import CONFIG, DATA, DATABASE, JSON
 
 feed = typer.Typer(
     help="HL7 v2 messages that were refused (AE), here or by consumers: list, show, replay.", no_args_is_help=True
 )
 
 _NUMBER = Annotated[int, typer.Argument(metavar="NUMBER", help="as dead shows it")]
-_CONFIG = Annotated[str | None, typer.Option(metavar="FILE", help="TOML file of the server (XDS_CONFIG)")]
-_DATA = Annotated[str | None, typer.Option(metavar="DIR", help="data folder of the server (XDS_DATA)")]
-_DATABASE = Annotated[str | None, typer.Option(metavar="URL", help="database of the server (XDS_DATABASE)")]
 
 
 @feed.command()
 def dead(
     settled: Annotated[bool, typer.Option("--settled", help="those that somebody has dealt with")] = False,
     limit: Annotated[int, typer.Option(metavar="N", help="at most so many, the oldest first")] = 100,
-    config: _CONFIG = None,
-    data: _DATA = None,
-    database: _DATABASE = None,
-    as_json: Annotated[bool, typer.Option("--json", help="a JSON object per line")] = False,
+    config: CONFIG = None,
+    data: DATA = None,
+    database: DATABASE = None,
+    as_json: JSON = False,
 ) -> None:
     """List messages that were refused, without their content."""
     with exits("feed dead"):
@@ -42,9 +40,9 @@ def show(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="write it there, byte for byte")
     ] = None,
-    config: _CONFIG = None,
-    data: _DATA = None,
-    database: _DATABASE = None,
+    config: CONFIG = None,
+    data: DATA = None,
+    database: DATABASE = None,
 ) -> None:
     """Print a refused message, a segment on each line. It is about a patient: mind who sees it."""
     with exits("feed show"):
@@ -60,9 +58,9 @@ def replay(
     corrected: Annotated[
         Path | None, typer.Option("--corrected", metavar="FILE", help="the message as it should have been")
     ] = None,
-    config: _CONFIG = None,
-    data: _DATA = None,
-    database: _DATABASE = None,
+    config: CONFIG = None,
+    data: DATA = None,
+    database: DATABASE = None,
 ) -> None:
     """Apply a refused message now, as if its sender had sent it again; it is settled when it is accepted."""
     with exits("feed replay"):
@@ -76,9 +74,9 @@ def replay(
 def drop(
     number: _NUMBER,
     reason: Annotated[str, typer.Option(metavar="TEXT", help="why it is not applied")],
-    config: _CONFIG = None,
-    data: _DATA = None,
-    database: _DATABASE = None,
+    config: CONFIG = None,
+    data: DATA = None,
+    database: DATABASE = None,
 ) -> None:
     """Settle a refused message without applying it."""
     with exits("feed drop"):
@@ -92,10 +90,10 @@ def drop(
 def outbox(
     given_up: Annotated[bool, typer.Option("--given-up", help="those that the consumer refused")] = False,
     limit: Annotated[int, typer.Option(metavar="N", help="at most so many, the oldest first")] = 100,
-    config: _CONFIG = None,
-    data: _DATA = None,
-    database: _DATABASE = None,
-    as_json: Annotated[bool, typer.Option("--json", help="a JSON object per line")] = False,
+    config: CONFIG = None,
+    data: DATA = None,
+    database: DATABASE = None,
+    as_json: JSON = False,
 ) -> None:
     """List what PIX consumers have not been told yet (ITI-10)."""
     with exits("feed outbox"):
@@ -108,9 +106,9 @@ def outbox(
 @feed.command()
 def resend(
     consumer: Annotated[str, typer.Argument(metavar="CONSUMER", help="its name in [[pix_consumer]]")],
-    config: _CONFIG = None,
-    data: _DATA = None,
-    database: _DATABASE = None,
+    config: CONFIG = None,
+    data: DATA = None,
+    database: DATABASE = None,
 ) -> None:
     """Tell a consumer again what it refused."""
     with exits("feed resend"):

@@ -14,6 +14,7 @@ import typer
 from xds_cli.config import BY_KEY, ConfigError, StartError, load_settings
 from xds_cli.exits import REFUSED, exits, fail
 from xds_cli.feed_commands import feed
+from xds_cli.match_commands import match
 from xds_cli.patient_commands import patient
 
 app = typer.Typer(
@@ -25,6 +26,7 @@ app = typer.Typer(
 )
 app.add_typer(patient, name="patient")
 app.add_typer(feed, name="feed")
+app.add_typer(match, name="match")
 
 
 def _help(key: str) -> str:

@@ -6,16 +6,11 @@ from typing import Annotated
 
 import typer
 
-from xds_cli.config import BY_KEY
 from xds_cli.exits import exits
+from xds_cli.identity_options import AFFINITY, CONFIG, DATA, DATABASE, DOMAIN, IDENTIFIER, JSON, OTHER
 
 patient = typer.Typer(help="Patient identities: find, cross-reference, link, merge, undo.", no_args_is_help=True)
 
-_IDENTIFIER = Annotated[str, typer.Argument(metavar="ID", help="ID, ID^^^&OID&ISO or ID^^^NAMESPACE")]
-_OTHER = Annotated[str, typer.Argument(metavar="OTHER", help="likewise")]
-_DOMAIN = Annotated[
-    str, typer.Option("--domain", metavar="OID", envvar="XDS_DOMAIN", help="assigning authority of a bare ID")
-]
 _IN = Annotated[
     list[str] | None, typer.Option("--in", metavar="OID", help="only identifiers of this domain; repeatable")
 ]
@@ -30,15 +25,10 @@ _PEER = Annotated[
     str, typer.Option("--peer", metavar="APPLICATION|FACILITY", envvar="XDS_PEER", help="who is asked: MSH-5, MSH-6")
 ]
 _TIMEOUT = Annotated[float, typer.Option(metavar="SECONDS", help="longest wait for an answer")]
-_JSON = Annotated[bool, typer.Option("--json", help="a JSON object per line")]
-_CONFIG = Annotated[str | None, typer.Option(metavar="FILE", help="TOML file of the server (XDS_CONFIG)")]
-_DATA = Annotated[str | None, typer.Option(metavar="DIR", help="data folder of the server (XDS_DATA)")]
-_DATABASE = Annotated[str | None, typer.Option(metavar="URL", help="database of the server (XDS_DATABASE)")]
 _BY = Annotated[str, typer.Option(metavar="NAME", envvar=["XDS_BY", "USER"], help="who decides; stays in the history")]
 _REASON = Annotated[str, typer.Option(metavar="TEXT", help="why; stays in the history")]
 _FORCE = Annotated[bool, typer.Option("--force", help="also where relationships join documents of both sides")]
 _MLLP_DEFAULT = "127.0.0.1:2575"
-_AFFINITY = BY_KEY["domain"].default or ""
 
 
 @patient.command()
@@ -52,14 +42,14 @@ def find(
     city: Annotated[str, typer.Option(metavar="TEXT", help="of the address")] = "",
     postal_code: Annotated[str, typer.Option(metavar="TEXT", help="of the address")] = "",
     phone: Annotated[str, typer.Option(metavar="NUMBER", help="home phone")] = "",
-    domain: _DOMAIN = _AFFINITY,
+    domain: DOMAIN = AFFINITY,
     domains: _IN = None,
     mllp: _MLLP = _MLLP_DEFAULT,
     tls: _TLS = False,
     sender: _AS = "XDS",
     peer: _PEER = "",
     timeout: _TIMEOUT = 30.0,
-    as_json: _JSON = False,
+    as_json: JSON = False,
 ) -> None:
     """Find people by what is known of them (Patient Demographics Query, ITI-21)."""
     with exits("patient find"):
@@ -82,15 +72,15 @@ def find(
 
 @patient.command()
 def crossref(
-    identifier: _IDENTIFIER,
-    domain: _DOMAIN = _AFFINITY,
+    identifier: IDENTIFIER,
+    domain: DOMAIN = AFFINITY,
     domains: _IN = None,
     mllp: _MLLP = _MLLP_DEFAULT,
     tls: _TLS = False,
     sender: _AS = "XDS",
     peer: _PEER = "",
     timeout: _TIMEOUT = 30.0,
-    as_json: _JSON = False,
+    as_json: JSON = False,
 ) -> None:
     """Say what a patient is called in other domains (PIX Query, ITI-9)."""
     with exits("patient crossref"):
@@ -103,12 +93,12 @@ def crossref(
 
 @patient.command()
 def link(
-    one: _IDENTIFIER,
-    other: _OTHER,
-    domain: _DOMAIN = _AFFINITY,
-    config: _CONFIG = None,
-    data: _DATA = None,
-    database: _DATABASE = None,
+    one: IDENTIFIER,
+    other: OTHER,
+    domain: DOMAIN = AFFINITY,
+    config: CONFIG = None,
+    data: DATA = None,
+    database: DATABASE = None,
     by: _BY = "",
     reason: _REASON = "",
     mllp: Annotated[
@@ -134,12 +124,12 @@ def link(
 
 @patient.command()
 def unlink(
-    one: _IDENTIFIER,
-    other: _OTHER,
-    domain: _DOMAIN = _AFFINITY,
-    config: _CONFIG = None,
-    data: _DATA = None,
-    database: _DATABASE = None,
+    one: IDENTIFIER,
+    other: OTHER,
+    domain: DOMAIN = AFFINITY,
+    config: CONFIG = None,
+    data: DATA = None,
+    database: DATABASE = None,
     by: _BY = "",
     reason: _REASON = "",
     mllp: Annotated[
@@ -165,12 +155,12 @@ def unlink(
 
 @patient.command()
 def merge(
-    subsumed: _IDENTIFIER,
+    subsumed: IDENTIFIER,
     survivor: Annotated[str, typer.Argument(metavar="SURVIVOR", help="the identifier that stands for it from now on")],
-    domain: _DOMAIN = _AFFINITY,
-    config: _CONFIG = None,
-    data: _DATA = None,
-    database: _DATABASE = None,
+    domain: DOMAIN = AFFINITY,
+    config: CONFIG = None,
+    data: DATA = None,
+    database: DATABASE = None,
     by: _BY = "",
     reason: _REASON = "",
 ) -> None:
@@ -185,11 +175,11 @@ def merge(
 
 @patient.command()
 def unmerge(
-    subsumed: _IDENTIFIER,
-    domain: _DOMAIN = _AFFINITY,
-    config: _CONFIG = None,
-    data: _DATA = None,
-    database: _DATABASE = None,
+    subsumed: IDENTIFIER,
+    domain: DOMAIN = AFFINITY,
+    config: CONFIG = None,
+    data: DATA = None,
+    database: DATABASE = None,
     by: _BY = "",
     reason: _REASON = "",
     force: _FORCE = False,
@@ -205,12 +195,12 @@ def unmerge(
 
 @patient.command()
 def history(
-    identifier: _IDENTIFIER,
-    domain: _DOMAIN = _AFFINITY,
-    config: _CONFIG = None,
-    data: _DATA = None,
-    database: _DATABASE = None,
-    as_json: _JSON = False,
+    identifier: IDENTIFIER,
+    domain: DOMAIN = AFFINITY,
+    config: CONFIG = None,
+    data: DATA = None,
+    database: DATABASE = None,
+    as_json: JSON = False,
 ) -> None:
     """Say who was joined with whom and parted, when, by whom and why. Nothing is ever removed from it."""
     with exits("patient history"):
@@ -224,9 +214,9 @@ def history(
 @patient.command()
 def undo(
     number: Annotated[int, typer.Argument(metavar="NUMBER", help="of the fact, as history shows it")],
-    config: _CONFIG = None,
-    data: _DATA = None,
-    database: _DATABASE = None,
+    config: CONFIG = None,
+    data: DATA = None,
+    database: DATABASE = None,
     by: _BY = "",
     reason: _REASON = "",
     force: _FORCE = False,
@@ -243,10 +233,10 @@ def undo(
 @patient.command()
 def review(
     limit: Annotated[int, typer.Option(metavar="N", help="at most so many pairs")] = 100,
-    config: _CONFIG = None,
-    data: _DATA = None,
-    database: _DATABASE = None,
-    as_json: _JSON = False,
+    config: CONFIG = None,
+    data: DATA = None,
+    database: DATABASE = None,
+    as_json: JSON = False,
 ) -> None:
     """List pairs that may be one person's; link or unlink decides."""
     with exits("patient review"):

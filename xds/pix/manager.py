@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 from datetime import datetime
@@ -19,12 +19,13 @@ from xds.patients.directory import Directory
 from xds.patients.domains import Domain, Domains, Mode, number_of
 from xds.patients.feed import FeedRejected, IdentityFeed, Refusal
 from xds.patients.matching import Member, trusted_entries
-from xds.patients.queries import CrossReferenceQuery, UnknownDomain
-from xds.patients.records import DeadLetter
+from xds.patients.queries import CrossReferenceQuery, UnknownDomain, UnknownIdentifier
+from xds.patients.records import DeadLetter, IdentityKey
 from xds.patients.terms import terms_of
 from xds.pix import crossref, history
 from xds.pix.feed import AppliedFeed, FeedWork, Target
 from xds.pix.history import HistoryEntry
+from xds.pix.matched import member_of
 from xds.pix.policy import Affinity, Occasion, Policy
 from xds.pix.visits import news_of
 from xds.ports import Clock, Reader, Transaction, UnitOfWork
@@ -236,6 +237,21 @@ class PatientIdentifierCrossReferenceManager:
         found = history.entries(facts, {}, Directory(self.domains, reader), reader)
         return tuple(entry for entry in found if entry.holds and not history.is_settled(entry.fact, reader))
 
+    def members(self) -> Iterator[Member]:
+        """Every active identity as a matcher sees it, by key; to try or learn a profile on what is stored."""
+        after = 0
+        while found := self.store.read(partial(_members, after)):
+            yield from found
+            after = found[-1].key
+
+    def people(self, keys: Iterable[IdentityKey]) -> dict[IdentityKey, IdentityKey]:
+        """Which person each of these identities belongs to; a person is named by one of their identities."""
+        return self.store.read(partial(_people, list(keys)))
+
+    def member(self, identifier: CX) -> Member:
+        """One identity as a matcher sees it. Raises UnknownDomain and UnknownIdentifier."""
+        return self.store.read(partial(_member, self._target(identifier)))
+
     def _decide(self, work: Callable[[Occasion, Transaction], T], by: str, reason: str) -> T:
         if not by:
             raise ValueError("a decision has an author")
@@ -307,6 +323,25 @@ def _number(moment: datetime) -> int:
 def _seen(domains: Domains, authority: HD, reader: Reader) -> HD:
     domain = Directory(domains, reader).find(authority)
     return authority if domain is None else domain.authority
+
+
+def _members(after: int, reader: Reader) -> list[Member]:
+    keys = reader.all_identities(after=after, limit=_AT_ONCE)
+    return [member_of(identity) for identity in reader.identities(keys, whole=True)] if keys else []
+
+
+_AT_ONCE: Final = 1_000
+
+
+def _people(keys: list[IdentityKey], reader: Reader) -> dict[IdentityKey, IdentityKey]:
+    return {identity.key: identity.group for identity in reader.identities(keys)}
+
+
+def _member(target: Target, reader: Reader) -> Member:
+    identity = reader.identity(target.domain, target.id, whole=True)
+    if identity is None or not identity.active:
+        raise UnknownIdentifier("the identifier is not known")
+    return member_of(identity)
 
 
 def _bury(letter: DeadLetter, transaction: Transaction) -> int:

@@ -47,7 +47,7 @@ def match(transaction: Transaction, key: IdentityKey, occasion: Occasion) -> Mat
     assert matcher is not None
     added = reconsider(transaction, [key], occasion)
     [identity] = transaction.identities([key], whole=True)
-    member = _member(identity)
+    member = member_of(identity)
     people, capped = _candidates(transaction, matcher, member, identity)
     if not people:
         return Matched(added, capped)
@@ -56,7 +56,7 @@ def match(transaction: Transaction, key: IdentityKey, occasion: Occasion) -> Mat
     judged: list[tuple[Verdict, tuple[Member, ...]]] = []
     for person in people:
         if not _decided(facts, held, key, person):
-            members = tuple([_member(other) for other in person])
+            members = tuple([member_of(other) for other in person])
             verdict = matcher.judge(member, members)
             if verdict.decision is not Decision.NONE:
                 judged.append((verdict, members))
@@ -115,14 +115,15 @@ def reconsider(transaction: Transaction, keys: Collection[IdentityKey], occasion
     return added
 
 
-def _member(identity: Identity) -> Member:
+def member_of(identity: Identity) -> Member:
+    """As a matcher sees it; the identity is whole."""
     quoted = frozenset(identity.quoted.split())
     return Member(identity.key, identity.domain, compact.decode(identity.demographics), quoted)
 
 
 def _active(identities: Iterable[Identity]) -> dict[IdentityKey, Member]:
     """Those that still stand and of whom anything is known."""
-    return {i.key: _member(i) for i in identities if i.state is IdentityState.ACTIVE and (i.demographics or i.quoted)}
+    return {i.key: member_of(i) for i in identities if i.state is IdentityState.ACTIVE and (i.demographics or i.quoted)}
 
 
 def _others(transaction: Transaction, identity: Identity) -> tuple[Member, ...]:
