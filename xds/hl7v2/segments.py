@@ -6,7 +6,7 @@ The others are read into the values of ``xds.patients`` and written from them; e
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
@@ -328,19 +328,27 @@ def together(identifiers: Iterable[CX]) -> list[CX]:
     return [identifier for found in domains.values() for identifier in found]
 
 
-def read_demographics(pid: Segment) -> Demographics:
-    """What PID says about the person. A field sent as ``""`` is named in ``deleted``."""
+def _attributes(
+    segment: Segment, fields: Mapping[int, tuple[str, Any, Any]], first: int, last: int
+) -> tuple[dict[str, Any], list[str]]:
+    """The attributes that a segment's fields have values for, and those that were sent as ``""``."""
     values: dict[str, Any] = {}
     deleted: list[str] = []
-    for number in range(5, min(len(pid), _LAST_PID) + 1):
-        raw = pid.raw(number)
-        if not raw or number not in _PID:
+    for number in range(first, min(len(segment), last) + 1):
+        raw = segment.raw(number)
+        if not raw or number not in fields:
             continue
-        attribute, read, _ = _PID[number]
+        attribute, read, _ = fields[number]
         if raw == NULL:
             deleted.append(attribute)
         else:
-            values[attribute] = pid.text(number) if read is _component_1 else read(pid[number])
+            values[attribute] = segment.text(number) if read is _component_1 else read(segment[number])
+    return values, deleted
+
+
+def read_demographics(pid: Segment) -> Demographics:
+    """What PID says about the person. A field sent as ``""`` is named in ``deleted``."""
+    values, deleted = _attributes(pid, _PID, 5, _LAST_PID)
     return Demographics(**values, deleted=frozenset(deleted)) if deleted else Demographics(**values)
 
 
@@ -408,17 +416,7 @@ def read_visit(pv1: Segment) -> Visit | None:
     """
     if len(pv1) <= 2 and pv1.raw(2) in ("", _NOT_APPLICABLE):  # the usual one
         return None
-    values: dict[str, Any] = {}
-    deleted: list[str] = []
-    for number in range(2, min(len(pv1), _LAST_PV1) + 1):
-        raw = pv1.raw(number)
-        if not raw or number not in _PV1:
-            continue
-        attribute, read, _ = _PV1[number]
-        if raw == NULL:
-            deleted.append(attribute)
-        else:
-            values[attribute] = pv1.text(number) if read is _component_1 else read(pv1[number])
+    values, deleted = _attributes(pv1, _PV1, 2, _LAST_PV1)
     if not values.keys() - {"patient_class"} and values.get("patient_class", "N") == "N":
         return None
     return Visit(**values, deleted=frozenset(deleted))
