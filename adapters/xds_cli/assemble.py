@@ -16,9 +16,8 @@ from xds.errors import StoreUnavailable
 from xds.matching import ProfileError, matcher_of
 from xds.metadata.codes import CodeTable
 from xds.patients.domains import Domains
-from xds.patients.matching import Matcher
 from xds.pdq import PatientDemographicsSupplier
-from xds.pix import Outbox, PatientIdentifierCrossReferenceManager
+from xds.pix import Outbox, PatientIdentifierCrossReferenceManager, Policy
 from xds.ports import Reader
 from xds.registry.actor import AffinityDomain, DocumentRegistry
 from xds.repository.actor import DocumentRepository
@@ -86,15 +85,13 @@ def open_parts(settings: Settings, *, writer: bool = True) -> Parts:
     With ``writer`` off the process leaves the writing of an embedded store to the one that called ``open_writer``.
     """
     codes = _codes(settings)
+    rules = _rules(settings, codes)
     store = _open(settings, writer=writer, shared=True)
     if settings.register_at is not None:
         return _in_front_of(settings.register_at, settings, store)
-    matcher = _matcher(settings)
-    domains = _domains(settings, matcher)
-    registry = _registry(settings, store, codes, domains)
-    policy = tabled.policy(settings.tables, domains, matcher)
-    manager = PatientIdentifierCrossReferenceManager(store, domains=domains, policy=policy)
-    supplier = PatientDemographicsSupplier(store, domains=domains)
+    registry = DocumentRegistry(store, domain=rules.affinity, codes=codes)
+    manager = PatientIdentifierCrossReferenceManager(store, domains=rules.domains, policy=rules.policy)
+    supplier = PatientDemographicsSupplier(store, domains=rules.domains)
     repository = DocumentRepository(store, registry, unique_id=settings.repository_unique_id)
     actors: dict[Actor, object] = {Actor.DOCUMENT_REGISTRY: registry, Actor.DOCUMENT_REPOSITORY: repository}
     delivery = _delivery(settings)
@@ -112,7 +109,7 @@ def open_parts(settings: Settings, *, writer: bool = True) -> Parts:
         transactions=_hl7v2_transactions(settings, repository),
         bury=manager.bury,
     )
-    outbox = Outbox(store, domains=domains)
+    outbox = Outbox(store, domains=rules.domains)
     if writer:
         outbox.recover()
     return Parts(
@@ -120,7 +117,7 @@ def open_parts(settings: Settings, *, writer: bool = True) -> Parts:
         _app(settings, actors, store, delivery, feed, [tolerances]),
         feed,
         delivery,
-        notifying=[Notifying(outbox, peer) for peer in tabled.pix_consumers(settings.tables, domains)],
+        notifying=[Notifying(outbox, peer) for peer in rules.consumers],
     )
 
 
@@ -136,26 +133,43 @@ class IdentityParts:
 @contextmanager
 def open_identities(settings: Settings) -> Iterator[IdentityParts]:
     """The identities in a server's store; if the server runs, its writer does the work. Raises StartError."""
+    rules = _rules(settings, None)
     try:
         store = _open(settings, writer=False, shared=False)
     except StartError:
         store = _open(settings, writer=True, shared=False)
     try:
-        matcher = _matcher(settings)
-        domains = _domains(settings, matcher)
-        policy = tabled.policy(settings.tables, domains, matcher)
-        manager = PatientIdentifierCrossReferenceManager(store, domains=domains, policy=policy)
-        registry = _registry(settings, store, None, domains)
-        outbox = Outbox(store, domains=domains)
-        yield IdentityParts(manager, outbox, Endpoint([manager, registry], feeds=tabled.feeds(settings.tables)))
+        manager = PatientIdentifierCrossReferenceManager(store, domains=rules.domains, policy=rules.policy)
+        registry = DocumentRegistry(store, domain=rules.affinity)
+        endpoint = Endpoint([manager, registry], feeds=tabled.feeds(settings.tables))
+        yield IdentityParts(manager, Outbox(store, domains=rules.domains), endpoint)
     finally:
         store.close()
 
 
-def _registry(settings: Settings, store: SqlStore, codes: CodeTable | None, domains: Domains) -> DocumentRegistry:
-    return DocumentRegistry(
-        store,
-        domain=AffinityDomain(
+@dataclass(frozen=True, slots=True)
+class _Rules:
+    """What the settings say of patients; no store is needed to know it."""
+
+    domains: Domains
+    policy: Policy
+    affinity: AffinityDomain
+    consumers: Sequence[tabled.ConsumerPeer]
+
+
+def _rules(settings: Settings, codes: CodeTable | None) -> _Rules:
+    """Raises StartError for whatever cannot be used."""
+    try:
+        matcher = matcher_of(settings.matching)
+    except ProfileError as error:
+        raise StartError(f"--matching: {error}") from None
+    try:
+        domains = tabled.domains(settings.tables, settings.domain, matcher)
+    except ValueError as error:
+        raise StartError(f"[[identifier_domain]] cannot be used: {error}") from None
+    try:
+        consumers = tabled.pix_consumers(settings.tables, domains)
+        affinity = AffinityDomain(
             assigning_authority=settings.domain,
             patients="any" if settings.patients == "any" else "known",
             home_community_id=settings.home_community_id,
@@ -163,23 +177,11 @@ def _registry(settings: Settings, store: SqlStore, codes: CodeTable | None, doma
             merges="manager",
             translate=tables.only(settings.tables, "pix")["translate"],
             link_changes=tabled.link_changes(settings.tables, domains, codes),
-        ),
-        codes=codes,
-    )
-
-
-def _domains(settings: Settings, matcher: Matcher | None) -> Domains:
-    try:
-        return tabled.domains(settings.tables, settings.domain, matcher)
-    except ValueError as error:
-        raise StartError(f"[[identifier_domain]] cannot be used: {error}") from None
-
-
-def _matcher(settings: Settings) -> Matcher | None:
-    try:
-        return matcher_of(settings.matching)
-    except ProfileError as error:
-        raise StartError(f"--matching: {error}") from None
+        )
+        policy = tabled.policy(settings.tables, [peer.consumer for peer in consumers], matcher)
+    except tables.TableError as error:
+        raise StartError(str(error)) from None
+    return _Rules(domains, policy, affinity, consumers)
 
 
 def _hl7v2_transactions(settings: Settings, repository: DocumentRepository) -> list[Hl7v2Transaction]:
@@ -260,8 +262,9 @@ def _codes(settings: Settings) -> CodeTable | None:
 
 def open_writer(settings: Settings) -> SqlStore:
     """The store of the process that writes for others; raises StartError."""
+    rules = _rules(settings, None)
     store = _open(settings, writer=True, shared=True)
-    Outbox(store, domains=_domains(settings, None)).recover()
+    Outbox(store, domains=rules.domains).recover()
     return store
 
 

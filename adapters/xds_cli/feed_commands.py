@@ -7,8 +7,7 @@ from typing import Annotated
 
 import typer
 
-from xds_cli.exits import exits
-from xds_cli.identity_options import CONFIG, DATA, DATABASE, JSON
+from xds_cli.identity_options import CONFIG, DATA, DATABASE, JSON, stored
 
 feed = typer.Typer(
     help="HL7 v2 messages that were refused (AE), here or by consumers: list, show, replay.", no_args_is_help=True
@@ -27,11 +26,10 @@ def dead(
     as_json: JSON = False,
 ) -> None:
     """List messages that were refused, without their content."""
-    with exits("feed dead"):
-        from xds_cli.feeding import at_store, dead
+    with stored("feed dead", config, data, database) as actors:
+        from xds_cli.feeding import dead
 
-        with at_store(config, data, database) as actors:
-            dead(actors.manager, settled=settled, limit=limit, as_json=as_json)
+        dead(actors.manager, settled=settled, limit=limit, as_json=as_json)
 
 
 @feed.command()
@@ -45,11 +43,10 @@ def show(
     database: DATABASE = None,
 ) -> None:
     """Print a refused message, a segment on each line. It is about a patient: mind who sees it."""
-    with exits("feed show"):
-        from xds_cli.feeding import at_store, show
+    with stored("feed show", config, data, database) as actors:
+        from xds_cli.feeding import show
 
-        with at_store(config, data, database) as actors:
-            show(actors.manager, number, output)
+        show(actors.manager, number, output)
 
 
 @feed.command()
@@ -63,11 +60,10 @@ def replay(
     database: DATABASE = None,
 ) -> None:
     """Apply a refused message now, as if its sender had sent it again; it is settled when it is accepted."""
-    with exits("feed replay"):
-        from xds_cli.feeding import at_store, replay
+    with stored("feed replay", config, data, database) as actors:
+        from xds_cli.feeding import replay
 
-        with at_store(config, data, database) as actors:
-            replay(actors, number, corrected)
+        replay(actors, number, corrected)
 
 
 @feed.command()
@@ -79,11 +75,10 @@ def drop(
     database: DATABASE = None,
 ) -> None:
     """Settle a refused message without applying it."""
-    with exits("feed drop"):
-        from xds_cli.feeding import at_store, drop
+    with stored("feed drop", config, data, database) as actors:
+        from xds_cli.feeding import drop
 
-        with at_store(config, data, database) as actors:
-            drop(actors.manager, number, reason)
+        drop(actors.manager, number, reason)
 
 
 @feed.command()
@@ -96,11 +91,10 @@ def outbox(
     as_json: JSON = False,
 ) -> None:
     """List what PIX consumers have not been told yet (ITI-10)."""
-    with exits("feed outbox"):
-        from xds_cli.feeding import at_store, outbox
+    with stored("feed outbox", config, data, database) as actors:
+        from xds_cli.feeding import outbox
 
-        with at_store(config, data, database) as actors:
-            outbox(actors.outbox, given_up=given_up, limit=limit, as_json=as_json)
+        outbox(actors.outbox, given_up=given_up, limit=limit, as_json=as_json)
 
 
 @feed.command()
@@ -111,8 +105,7 @@ def resend(
     database: DATABASE = None,
 ) -> None:
     """Tell a consumer again what it refused."""
-    with exits("feed resend"):
-        from xds_cli.feeding import at_store, resend
+    with stored("feed resend", config, data, database) as actors:
+        from xds_cli.feeding import resend
 
-        with at_store(config, data, database) as actors:
-            resend(actors.outbox, consumer)
+        resend(actors.outbox, consumer)

@@ -75,7 +75,7 @@ def read_domain(text: str) -> HD:
 
 
 @contextmanager
-def at_store(config: str | None, data: str | None, database: str | None) -> Iterator[IdentityParts]:
+def at_store(command: str, config: str | None, data: str | None, database: str | None) -> Iterator[IdentityParts]:
     """The identities of a server, which may be running; raises WrongInput, and Refused for what is refused."""
     given = {"data": data, "database": database}
     try:
@@ -87,7 +87,7 @@ def at_store(config: str | None, data: str | None, database: str | None) -> Iter
     except StoreUnavailable as error:
         raise WrongInput(f"the store cannot be used: {error}") from None
     except XdsError as error:
-        print_errors("patient", str(error), (), as_json=False)
+        print_errors(command, str(error), (), as_json=False)
         raise Refused from None
 
 

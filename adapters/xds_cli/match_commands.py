@@ -7,8 +7,7 @@ from typing import Annotated
 
 import typer
 
-from xds_cli.exits import exits
-from xds_cli.identity_options import AFFINITY, CONFIG, DATA, DATABASE, DOMAIN, IDENTIFIER, JSON, OTHER
+from xds_cli.identity_options import AFFINITY, CONFIG, DATA, DATABASE, DOMAIN, IDENTIFIER, JSON, OTHER, stored
 
 match = typer.Typer(help="Matching profiles: explain, try, learn.", no_args_is_help=True)
 
@@ -29,12 +28,10 @@ def explain(
     as_json: JSON = False,
 ) -> None:
     """Say level and weight of every field, the total, and the rule that decides. No value of a field is shown."""
-    with exits("match explain"):
+    with stored("match explain", config, data, database) as actors:
         from xds_cli import matching
-        from xds_cli.feeding import at_store
 
-        with at_store(config, data, database) as actors:
-            matching.explain(actors.manager, one, other, profile=profile, domain=domain, as_json=as_json)
+        matching.explain(actors.manager, one, other, profile=profile, domain=domain, as_json=as_json)
 
 
 @match.command()
@@ -46,12 +43,10 @@ def dry_run(
     as_json: JSON = False,
 ) -> None:
     """Say what a profile would link on the stored identities, and what differs from the links that are there."""
-    with exits("match dry-run"):
+    with stored("match dry-run", config, data, database) as actors:
         from xds_cli import matching
-        from xds_cli.feeding import at_store
 
-        with at_store(config, data, database) as actors:
-            matching.dry_run(actors.manager, profile, as_json=as_json)
+        matching.dry_run(actors.manager, profile, as_json=as_json)
 
 
 @match.command()
@@ -64,9 +59,7 @@ def train(
     database: DATABASE = None,
 ) -> None:
     """Learn a profile's weights from the stored identities, and report how well they foretell."""
-    with exits("match train"):
+    with stored("match train", config, data, database) as actors:
         from xds_cli import matching
-        from xds_cli.feeding import at_store
 
-        with at_store(config, data, database) as actors:
-            matching.train(actors.manager, profile, output, version)
+        matching.train(actors.manager, profile, output, version)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from xds_cli.exits import exits
-from xds_cli.identity_options import AFFINITY, CONFIG, DATA, DATABASE, DOMAIN, IDENTIFIER, JSON, OTHER
+from xds_cli.identity_options import AFFINITY, CONFIG, DATA, DATABASE, DOMAIN, IDENTIFIER, JSON, OTHER, stored
 
 patient = typer.Typer(help="Patient identities: find, cross-reference, link, merge, undo.", no_args_is_help=True)
 
@@ -110,16 +110,8 @@ def link(
     timeout: _TIMEOUT = 30.0,
 ) -> None:
     """Two identifiers are one person's, whose records stay apart."""
-    with exits("patient link"):
-        from xds_cli import patients
-        from xds_cli.feeding import Wire, at_store
-
-        if mllp is not None:
-            wire = Wire(mllp, tls=tls, sender=sender, peer=peer, timeout=timeout)
-            patients.send_link(wire, one, other, domain=domain, end=False)
-        else:
-            with at_store(config, data, database) as actors:
-                patients.decide(actors.manager.link, one, other, domain=domain, by=by, reason=reason)
+    wire = None if mllp is None else (mllp, tls, sender, peer, timeout)
+    _join("link", (one, other), domain, wire, (config, data, database), by, reason)
 
 
 @patient.command()
@@ -141,16 +133,35 @@ def unlink(
     timeout: _TIMEOUT = 30.0,
 ) -> None:
     """Two identifiers are not one person's; nothing automatic joins them again."""
-    with exits("patient unlink"):
-        from xds_cli import patients
-        from xds_cli.feeding import Wire, at_store
+    wire = None if mllp is None else (mllp, tls, sender, peer, timeout)
+    _join("unlink", (one, other), domain, wire, (config, data, database), by, reason)
 
-        if mllp is not None:
-            wire = Wire(mllp, tls=tls, sender=sender, peer=peer, timeout=timeout)
-            patients.send_link(wire, one, other, domain=domain, end=True)
-        else:
-            with at_store(config, data, database) as actors:
-                patients.decide(actors.manager.unlink, one, other, domain=domain, by=by, reason=reason)
+
+def _join(
+    decision: Literal["link", "unlink"],
+    pair: tuple[str, str],
+    domain: str,
+    wire: tuple[str, bool, str, str, float] | None,
+    server: tuple[str | None, str | None, str | None],
+    by: str,
+    reason: str,
+) -> None:
+    """Send it to a peer, or decide it in a server's store."""
+    command = f"patient {decision}"
+    if wire is not None:
+        with exits(command):
+            from xds_cli import patients
+            from xds_cli.feeding import Wire
+
+            mllp, tls, sender, peer, timeout = wire
+            to = Wire(mllp, tls=tls, sender=sender, peer=peer, timeout=timeout)
+            patients.send_link(to, *pair, domain=domain, end=decision == "unlink")
+        return
+    with stored(command, *server) as actors:
+        from xds_cli import patients
+
+        chosen = actors.manager.link if decision == "link" else actors.manager.unlink
+        patients.decide(chosen, *pair, domain=domain, by=by, reason=reason)
 
 
 @patient.command()
@@ -165,12 +176,10 @@ def merge(
     reason: _REASON = "",
 ) -> None:
     """An identifier ends in another of its domain; its documents are found under that."""
-    with exits("patient merge"):
+    with stored("patient merge", config, data, database) as actors:
         from xds_cli import patients
-        from xds_cli.feeding import at_store
 
-        with at_store(config, data, database) as actors:
-            patients.decide(actors.manager.merge, subsumed, survivor, domain=domain, by=by, reason=reason)
+        patients.decide(actors.manager.merge, subsumed, survivor, domain=domain, by=by, reason=reason)
 
 
 @patient.command()
@@ -185,12 +194,10 @@ def unmerge(
     force: _FORCE = False,
 ) -> None:
     """Undo the merge by which an identifier ended: documents go back to where they were submitted."""
-    with exits("patient unmerge"):
+    with stored("patient unmerge", config, data, database) as actors:
         from xds_cli import patients
-        from xds_cli.feeding import at_store
 
-        with at_store(config, data, database) as actors:
-            patients.unmerge(actors.manager, subsumed, domain=domain, by=by, reason=reason, force=force)
+        patients.unmerge(actors.manager, subsumed, domain=domain, by=by, reason=reason, force=force)
 
 
 @patient.command()
@@ -203,12 +210,10 @@ def history(
     as_json: JSON = False,
 ) -> None:
     """Say who was joined with whom and parted, when, by whom and why. Nothing is ever removed from it."""
-    with exits("patient history"):
+    with stored("patient history", config, data, database) as actors:
         from xds_cli import patients
-        from xds_cli.feeding import at_store
 
-        with at_store(config, data, database) as actors:
-            patients.history(actors.manager, identifier, domain=domain, as_json=as_json)
+        patients.history(actors.manager, identifier, domain=domain, as_json=as_json)
 
 
 @patient.command()
@@ -222,12 +227,10 @@ def undo(
     force: _FORCE = False,
 ) -> None:
     """Make everything as it would be without a fact of the history. An undo can be undone."""
-    with exits("patient undo"):
+    with stored("patient undo", config, data, database) as actors:
         from xds_cli import patients
-        from xds_cli.feeding import at_store
 
-        with at_store(config, data, database) as actors:
-            patients.undo(actors.manager, number, by=by, reason=reason, force=force)
+        patients.undo(actors.manager, number, by=by, reason=reason, force=force)
 
 
 @patient.command()
@@ -239,9 +242,7 @@ def review(
     as_json: JSON = False,
 ) -> None:
     """List pairs that may be one person's; link or unlink decides."""
-    with exits("patient review"):
+    with stored("patient review", config, data, database) as actors:
         from xds_cli import patients
-        from xds_cli.feeding import at_store
 
-        with at_store(config, data, database) as actors:
-            patients.review(actors.manager, limit, as_json=as_json)
+        patients.review(actors.manager, limit, as_json=as_json)

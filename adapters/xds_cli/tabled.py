@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -75,11 +75,11 @@ def _domain(row: Mapping[str, Any]) -> Domain:
     )
 
 
-def policy(tables: Tables, domains: Domains, matcher: Matcher | None) -> Policy:
-    """``[pix]``, and who is to be told of changes."""
+def policy(tables: Tables, consumers: Sequence[Consumer], matcher: Matcher | None) -> Policy:
+    """``[pix]``."""
     row = only(tables, "pix")
     return Policy(
-        consumers=tuple(peer.consumer for peer in pix_consumers(tables, domains)),
+        consumers=tuple(consumers),
         unknown_survivor=row["unknown_survivor"],
         window=row["repeat_days"] * 86_400,
         documents_may_join=row["documents_may_join"],

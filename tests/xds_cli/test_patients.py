@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from tests.xds_cli.running import Running, running
+from tests.xds_cli.running import FREE, Running, running, start_failing
 from xds.patients.notification import UpdateNotification
 from xds.transactions.iti10 import ITI_10
 from xds_cli.main import app
@@ -248,3 +248,30 @@ def test_a_refused_message_is_kept_corrected_and_replayed(region: Region, tmp_pa
 def test_a_store_whose_server_is_down_is_opened(tmp_path: Path, region: Region) -> None:
     listed = region.xds("feed", "dead", "--data", str(tmp_path / "data"))
     assert listed.exit_code == 0, listed.output
+
+
+@pytest.mark.parametrize(
+    ("table", "says"),
+    [
+        ('[[pix_consumer]]\nhost = "127.0.0.1"', "needs name and host"),
+        (CONFIG.format(east=EAST, west=WEST, port=1).replace(f'["{WEST}"]', '["1.2.3"]'), "1.2.3 is no"),
+        ('[[identifier_domain]]\nnamespace = "X"', "needs oid"),
+    ],
+)
+def test_a_table_that_cannot_be_used_is_said_in_one_line(tmp_path: Path, table: str, says: str) -> None:
+    config = tmp_path / "xds.toml"
+    config.write_text(table)
+    for arguments in ((), ("--workers", "2")):
+        ended = start_failing("--config", str(config), "--data", str(tmp_path / "data"), *FREE, *arguments)
+        assert (ended.returncode, ended.stdout) == (2, "")
+        [line] = ended.stderr.splitlines()
+        assert says in line
+    command = CliRunner().invoke(app, ["feed", "dead", "--config", str(config), "--data", str(tmp_path / "data")])
+    assert command.exit_code == 2
+    assert says in command.output
+
+
+def test_what_is_refused_is_said_by_the_command_that_asked(tmp_path: Path) -> None:
+    said = CliRunner().invoke(app, ["patient", "history", "NOBODY", "--data", str(tmp_path / "data")])
+    assert said.exit_code == 1
+    assert said.output.startswith("xds patient history: ")
